@@ -1,0 +1,75 @@
+"""What can go wrong, as a tree; each leaf knows its exit code (`docs/cli.md`).
+
+D365SetupError
+ ├─ PlaybookError      2  the playbook says something it must not; carries every mistake at once
+ ├─ UsageError         2  the call itself is wrong: an option, a URL, an empty secret
+ ├─ Unresolvable       1  only the environment could tell: no such user, two such queues
+ ├─ Refused            5  we could, but will not: safety limit, managed row, another organization
+ └─ NotReachable       6  network, sign-in or permission, before anything was written
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from d365setup.model import Note, Source
+
+
+class D365SetupError(Exception):
+    """Root of our own errors. ``str`` is the whole message a person reads."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class PlaybookMistake:
+    """One mistake: where, what, and (in the message) the nearest right name or the cure."""
+
+    source: Source
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.message}"
+
+
+class PlaybookError(D365SetupError):
+    """The playbook cannot be used. ``mistakes`` holds all of them, in file order."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Sequence[PlaybookMistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class UsageError(D365SetupError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class Unresolvable(D365SetupError):
+    """The environment cannot be brought to what the playbook says; ``notes`` holds every reason."""
+
+    def __init__(self, notes: Sequence[Note]) -> None:
+        self.notes = tuple(notes)
+        self.exit_code = 5 if all(note.refused for note in self.notes) else 1
+        super().__init__("\n".join(_told(note) for note in self.notes))
+
+
+class Refused(D365SetupError):
+    """A guard said no. The message names the exact option that would allow it."""
+
+    exit_code = 5
+
+
+class NotReachable(D365SetupError):
+    """The environment could not be reached, or did not let us in."""
+
+    exit_code = 6
+
+
+def _told(note: Note) -> str:
+    where = f"{note.source}: " if note.source.line else ""
+    return f"{where}{note.id}: {note.message}"

@@ -1,0 +1,474 @@
+"""The values the whole house speaks in. Standard library only; everything here is frozen and does no I/O.
+
+A playbook gives *specs* (what should be), an environment gives *lives* and *facts* (what is), their difference is a
+*plan* of *changes*, changes become *writes*, and each change ends in an *outcome*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+from functools import cached_property
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+Row = Mapping[str, Any]
+Rows = Mapping[str, Sequence[Row]]  # by Query.label
+
+_NAMESPACE = uuid.UUID("5d1f6a1e-3b0c-5c5a-9f0e-d365000e7a01")  # ours, fixed for ever: every row id depends on it
+
+
+class Action(StrEnum):
+    """What a change does to its thing."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class Stage(IntEnum):
+    """When a write may go out: things first, then the links between them, then what sends conversations there."""
+
+    THINGS = 1
+    LINKS = 2
+    ROUTES = 3
+
+
+@dataclass(frozen=True, order=True)
+class ResourceId:
+    """The name people read: ``queue:Nurses``."""
+
+    kind: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.key}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where in a playbook something stands; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+NOWHERE = Source("", 0, 0)
+_HIDDEN: Mapping[str, bool] = {"playbook": False}
+
+
+def hidden(default: Any, *, compare: bool = False) -> Any:
+    """Declare a spec field that no playbook can set: it is filled in while the spec is resolved."""
+    return field(default=default, compare=compare, repr=False, metadata=_HIDDEN)
+
+
+def join_key(*names: str) -> str:
+    r"""Join names into a key; a ``/`` inside a name is written ``\/`` so that a key can be taken apart again."""
+    return "/".join(name.replace("/", "\\/") for name in names)
+
+
+def fold(name: str) -> str:
+    """What is left of a name without case, white space and Unicode form: names that agree here are confusable."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a kind's specs stand in a playbook.
+
+    ``section`` is the top-level list. Without ``field`` its items are the specs. With ``field`` the specs are the
+    items of that list inside each item of the section, and the spec's field named ``parent`` takes the outer item's
+    name. With ``derived`` the specs have no text of their own: ``Spec.derive`` makes them from the outer spec.
+    """
+
+    section: str
+    field: str = ""
+    parent: str = ""
+    derived: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A name in a spec that must be declared elsewhere in the playbook. ``path`` leads to it inside the spec's item."""
+
+    kind: str
+    key: str
+    path: tuple[str | int, ...]
+    what: str  # for people: "queue", "context variable"
+    shown: str = ""  # the name as written, when the key holds more than it
+    within: str = ""  # only keys below this prefix can be what was meant
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Something in a playbook that can be told without an environment."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What a playbook says about one thing. Subclasses add the fields; a field left out is None and is not compared."""
+
+    kind: ClassVar[str]
+    place: ClassVar[Place]
+
+    name: str
+    source: Source = field(default=NOWHERE, compare=False, repr=False, metadata=_HIDDEN)
+
+    @property
+    def key(self) -> str:
+        """The name people read, unique within the kind."""
+        return join_key(self.name)
+
+    @property
+    def identity(self) -> str:
+        """What pairs this with a live row; a deterministic row id is made from it."""
+        return self.key
+
+    @property
+    def id(self) -> ResourceId:
+        """Kind and key."""
+        return ResourceId(self.kind, self.key)
+
+    @property
+    def only_refers(self) -> bool:
+        """True where the playbook says ``existing: true``: it must be there and is never written."""
+        return bool(getattr(self, "existing", False))
+
+    @classmethod
+    def derive(cls, outer: Spec, at: Callable[..., Source]) -> Iterator[Spec]:
+        """Make the specs that an outer item implies; ``at(*path)`` says where a part of that item stands."""
+        raise TypeError(f"{cls.__name__} is not derived from {outer.id} ({at()})")
+
+    def references(self) -> Iterator[Reference]:
+        """Yield every name this spec uses that must be declared elsewhere in the playbook."""
+        yield from ()
+
+    def check(self, desired: Desired) -> Iterator[Mistake]:  # noqa: ARG002  # subclasses look at the whole playbook
+        """Yield what is wrong with this spec in the light of the whole playbook."""
+        yield from ()
+
+
+S = TypeVar("S", bound=Spec)
+F = TypeVar("F")
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Everything a playbook declares, in its order."""
+
+    specs: tuple[Spec, ...] = ()
+
+    @cached_property
+    def _by_id(self) -> Mapping[tuple[str, str], Spec]:
+        return {(spec.kind, spec.key): spec for spec in self.specs}
+
+    def of(self, spec: type[S]) -> tuple[S, ...]:
+        """All specs of one type."""
+        return tuple(each for each in self.specs if isinstance(each, spec))
+
+    def find(self, kind: str, key: str) -> Spec | None:
+        """The spec of that kind and key."""
+        return self._by_id.get((kind, key))
+
+    def only(self, ids: frozenset[ResourceId]) -> Desired:
+        """The part of it that has these ids."""
+        return Desired(tuple(spec for spec in self.specs if spec.id in ids))
+
+
+@dataclass(frozen=True)
+class Query:
+    """One GET for rows, as a value. Kinds that need the same rows yield equal queries, and one request is sent.
+
+    ``select`` empty reads every column: for columns that older environments lack, where naming them would be an error.
+    """
+
+    label: str
+    entity_set: str
+    select: tuple[str, ...] = ()
+    filter: str = ""
+    expand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Which environment this is, and what the platform says about itself and the caller. Ids are lower-case GUIDs."""
+
+    url: str
+    organization_id: str
+    name: str = ""
+    user_id: str = ""
+    root_business_unit: str = ""
+    name_format: int = 0  # organization.fullnameconventioncode
+
+
+@dataclass(frozen=True)
+class Live(Generic[S]):
+    """A thing as found, and where it lives."""
+
+    spec: S
+    row_id: str
+    etag: str = ""
+    managed: bool = False
+
+
+@dataclass(frozen=True)
+class Named:
+    """A row seen by name only: to notice twins and names that differ in nothing a person would see."""
+
+    kind: str
+    identity: str
+    shown: str
+    row_id: str
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """Everything one wave of reading found: things that specs can describe (lives), and facts about the rest."""
+
+    environment: Environment
+    lives: tuple[Live[Any], ...] = ()
+    facts: tuple[Any, ...] = ()
+
+    @cached_property
+    def _by_identity(self) -> Mapping[tuple[str, str], Live[Any]]:
+        return {(live.spec.kind, live.spec.identity): live for live in reversed(self.lives)}
+
+    def of(self, spec: type[S]) -> tuple[Live[S], ...]:
+        """All lives of one type."""
+        return tuple(live for live in self.lives if isinstance(live.spec, spec))
+
+    def find(self, kind: str, identity: str) -> Live[Any] | None:
+        """The live thing of that kind and identity."""
+        return self._by_identity.get((kind, identity))
+
+    def known(self, fact: type[F]) -> tuple[F, ...]:
+        """All facts of one type."""
+        return tuple(each for each in self.facts if isinstance(each, fact))
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Answers which row a thing is, whether it exists or is about to."""
+
+    organization_id: str
+    playbook: str
+    live: LiveState
+
+    def made(self, kind: str, identity: str) -> str:
+        """The id a row gets when this playbook creates it: a lower-case GUID that never changes for these names."""
+        text = "|".join((self.organization_id.lower(), self.playbook, kind, identity))
+        return str(uuid.uuid5(_NAMESPACE, unicodedata.normalize("NFC", text)))
+
+    def of(self, kind: str, identity: str) -> str:
+        """The id of the live row, or the one it will get."""
+        found = self.live.find(kind, identity)
+        return found.row_id if found else self.made(kind, identity)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a kind may know when it decides: the playbook (resolved as far as it has come), the live state, the ids."""
+
+    desired: Desired
+    live: LiveState
+    ids: Ids
+    resolved: Desired = Desired()
+
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something only the environment could tell: an error stops all before the first write, a warning is shown."""
+
+    severity: Severity
+    id: ResourceId
+    message: str
+    source: Source = NOWHERE
+    refused: bool = False  # an error of the sort "we could, but will not": exit 5 instead of 1
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field, before and after; None before means the thing was not there."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing to create, update or take away. ``row_id`` and ``etag`` bind it to a row; people read the names."""
+
+    action: Action
+    id: ResourceId
+    desired: Spec | None
+    fields: tuple[FieldChange, ...] = ()
+    reason: str = ""
+    row_id: str = ""
+    etag: str = ""
+    manual: str = ""  # the step a person must take: nothing is written for this change
+
+    @property
+    def source(self) -> Source:
+        """Whose line in the playbook asks for it."""
+        return self.desired.source if self.desired else NOWHERE
+
+
+Method = Literal["PATCH", "POST", "DELETE"]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write, as a value, and the changes it carries out.
+
+    ``needs`` names the changes without which it must not be tried. Writes of one stage that share a ``group`` go out in
+    one change set. ``instead`` is a longer way to the same result, taken when an environment refuses the short one.
+    """
+
+    stage: Stage
+    method: Method
+    path: str
+    body: Mapping[str, Any] | None
+    changes: tuple[ResourceId, ...]
+    condition: Mapping[str, str] = field(default_factory=dict)
+    needs: frozenset[ResourceId] = frozenset()
+    group: str = ""
+    instead: tuple[Write, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What carrying out a plan takes: round trips in a row, HTTP requests, operations inside them."""
+
+    round_trips: int = 0
+    requests: int = 0
+    operations: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be changed, and nothing else. Comparable and printable; applying it is another step."""
+
+    environment: Environment
+    playbook: str
+    sha256: str
+    changes: tuple[Change, ...] = ()
+    unchanged: int = 0
+    warnings: tuple[Note, ...] = ()
+    cost: Cost = Cost()
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:…`` over what would be done to what; equal for equal plans on one environment."""
+        shown = [
+            [change.action.value, str(change.id), change.row_id, [[f.field, f.before, f.after] for f in change.fields]]
+            for change in self.changes
+        ]
+        text = json.dumps([self.environment.organization_id, self.playbook, shown], sort_keys=True, default=str)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def exit_code(self) -> int:
+        """0 in line, 3 changes pending."""
+        return 3 if self.changes else 0
+
+    def with_cost(self, cost: Cost) -> Plan:
+        """The same plan, priced."""
+        return replace(self, cost=cost)
+
+
+class Status(StrEnum):
+    """How a change ended. *Written* and *verified* are different words."""
+
+    VERIFIED = "verified"
+    NOT_VERIFIED = "not verified"  # the write landed, the read-back shows something else
+    FAILED = "failed"
+    NOT_WRITTEN = "not written"  # rolled back with its change set, or never tried
+    MANUAL = "manual step"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the service said, kept as a value: message, service code, HTTP status, request id.
+
+    ``exit_code`` is the command's when nothing at all was written: 6 not reachable, 8 throttled, else 1.
+    """
+
+    message: str
+    code: str = ""
+    status: int | None = None
+    request_id: str = ""
+    exit_code: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one change ended, and why."""
+
+    change: Change
+    status: Status
+    detail: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What went over the wire."""
+
+    requests: int = 0
+    operations: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an apply did: the plan, how each change ended, what it cost."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...] = ()
+    warnings: tuple[Note, ...] = ()
+    traffic: Traffic = Traffic()
+
+    @property
+    def landed(self) -> bool:
+        """True when at least one write is in the environment."""
+        return any(each.status in (Status.VERIFIED, Status.NOT_VERIFIED) for each in self.outcomes)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all verified; 7 some landed, some did not; 1 failed or not verified; 3 a manual step is left."""
+        statuses = {each.status for each in self.outcomes}
+        if statuses & {Status.FAILED, Status.NOT_WRITTEN}:
+            return (
+                7 if self.landed else max((each.failure.exit_code for each in self.outcomes if each.failure), default=1)
+            )
+        if Status.NOT_VERIFIED in statuses:
+            return 1
+        return 3 if Status.MANUAL in statuses else 0
+
+
+_GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
+
+
+def canonical_guid(text: str) -> str:
+    """Lower case, no braces. Raises ValueError when the text is no GUID."""
+    found = _GUID.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is not a GUID")
+    return found.group(1).lower()
