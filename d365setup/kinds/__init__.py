@@ -1,0 +1,39 @@
+"""Every kind of thing, found by looking in this folder: adding a kind edits no other file."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+from typing import Any, TypeGuard
+
+from d365setup.kinds.base import Kind
+from d365setup.model import Spec
+
+Kinds = Mapping[str, Kind[Any]]
+
+
+def discover() -> Kinds:
+    """All kinds by name, each after those it names in ``after``. Raises ImportError when a file here is broken."""
+    found = {kind.kind: kind for kind in _defined()}
+    order = TopologicalSorter({name: kind.after for name, kind in sorted(found.items())}).static_order()
+    return {name: found[name] for name in order}
+
+
+def specs(kinds: Kinds) -> dict[str, type[Spec]]:
+    """The spec types, as the playbook loader wants them."""
+    return {name: kind.spec for name, kind in kinds.items()}
+
+
+def _defined() -> list[Kind[Any]]:
+    kinds: list[Kind[Any]] = []
+    for module in pkgutil.iter_modules(__path__):
+        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
+            if _is_kind(value) and value.__module__ == f"{__name__}.{module.name}":
+                kinds.append(value())
+    return kinds
+
+
+def _is_kind(value: object) -> TypeGuard[type[Kind[Any]]]:
+    return isinstance(value, type) and issubclass(value, Kind) and hasattr(value, "kind")

@@ -1,0 +1,163 @@
+"""Context variables: values a bot hands over with a conversation, declared on its work stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from d365setup.kinds.base import Column, TableKind, any_name
+from d365setup.kinds.fields import Flag, Name100
+from d365setup.kinds.rule_sets import RouteRules
+from d365setup.kinds.workstream import Contract
+from d365setup.model import Desired, Live, Mistake, Named, Note, Place, Query, Row, Rows, Scope, Spec, hidden, join_key
+
+# The platform's own names, and those a Copilot Studio bot brings along (routing facts, section 4.3).
+RESERVED = frozenset(
+    name.casefold()
+    for name in [
+        "msdyn_ConversationId",
+        "msdyn_contact_msdyn_ocliveworkitem_Customer",
+        "msdyn_account_msdyn_ocliveworkitem_Customer",
+        "msdyn_incident_msdyn_ocliveworkitem",
+        "msdyn_CustomerType",
+        "msdyn_CustomerName",
+        "msdyn_CustomerId",
+        "msdyn_CaseId",
+        "msdyn_CaseTitle",
+        "msdyn_liveworkitemid",
+        "msdyn_inbox_threadids",
+        "CloseOmnichannelConversation",
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextVariable(Spec):
+    """A context variable of one work stream. Its name is case-sensitive when a conversation is routed."""
+
+    kind: ClassVar[str] = "context_variable"
+    place: ClassVar[Place] = Place("workstreams", "context_variables", parent="workstream")
+
+    workstream: str
+    name: Name100
+    type: Literal["text", "number"] | None = None
+    display_name: Name100 | None = None
+    existing: Flag = False
+    active: bool = hidden(True)  # noqa: FBT003
+
+    @property
+    def key(self) -> str:
+        """Names are unique within one work stream only."""
+        return join_key(self.workstream, self.name)
+
+    def check(self, desired: Desired) -> Iterator[Mistake]:
+        """Names the platform keeps for itself are refused."""
+        del desired
+        if self.name.casefold() in RESERVED or self.name.casefold().startswith("va_"):
+            yield Mistake(("name",), f"{self.name!r} is a name the platform keeps for itself; choose another")
+
+
+TYPES = {"text": 192350000, "number": 192350001, "boolean": 192350002, "entity reference": 192350100}
+CONTRACT_TYPES = {"text": "string", "number": "number"}
+
+
+class ContextVariables(TableKind[ContextVariable]):
+    """Rows of the context variable table."""
+
+    kind = ContextVariable.kind
+    spec = ContextVariable
+    after = ("workstream",)
+    entity_set = "msdyn_ocliveworkstreamcontextvariables"
+    row_key = "msdyn_ocliveworkstreamcontextvariableid"
+    label = "context variables"
+    columns = {
+        "name": Column("msdyn_name"),
+        "type": Column("msdyn_datatype", TYPES, "text"),
+        "display_name": Column("msdyn_displayname"),
+    }
+    compared = ("type", "display_name")
+    fixed = {
+        "msdyn_isdisplayable": True,
+        "msdyn_ismodifiable": True,
+        "msdyn_islist": False,
+        "msdyn_issystemdefined": False,
+    }
+
+    def queries(self, wanted: Desired) -> Iterable[Query]:
+        """All variables of the work streams: one that differs in case only must be seen."""
+        streams = [each.workstream for each in wanted.of(ContextVariable)]
+        if streams:
+            select = (self.row_key, "msdyn_name", "msdyn_displayname", "msdyn_datatype", "statecode", "ismanaged")
+            where = any_name("msdyn_liveworkstreamid/msdyn_name", streams)
+            yield Query(self.label, self.entity_set, select, where, ("msdyn_liveworkstreamid($select=msdyn_name)",))
+
+    def from_rows(self, rows: Rows) -> Iterator[Any]:
+        """Lives, and names to find twins by."""
+        for each in super().from_rows(rows):
+            yield each
+            yield Named(self.kind, each.spec.identity, each.spec.key, each.row_id)
+
+    def from_row(self, row: Row) -> ContextVariable:
+        """The variable with its work stream's name."""
+        stream = (row.get("msdyn_liveworkstreamid") or {}).get("msdyn_name") or ""
+        return ContextVariable(**self.read(row), workstream=stream, active=not row.get("statecode"))
+
+    def resolve(self, desired: ContextVariable, scope: Scope) -> Iterator[ContextVariable | Note]:
+        """A live variable of that name must be usable, and its type is not changed under a rule."""
+        yield desired
+        live = scope.live.find(self.kind, desired.identity)
+        if live is None:
+            if desired.existing and scope.live.find("workstream", join_key(desired.workstream)):
+                yield Note("error", desired.id, "there is no context variable of this name", desired.source)
+            return
+        yield from (Note("error", desired.id, problem, desired.source) for problem in _unusable(desired, live, scope))
+        yield from _contract_doubts(desired, live, scope)
+
+    def to_row(self, spec: ContextVariable, scope: Scope) -> dict[str, Any]:
+        """A new variable hangs on its work stream and is shown by its name unless told otherwise."""
+        stream = scope.ids.of("workstream", join_key(spec.workstream))
+        row = {"msdyn_displayname": spec.name, **super().to_row(spec, scope)}
+        return {**row, "msdyn_liveworkstreamid@odata.bind": f"/msdyn_liveworkstreams({stream})"}
+
+    def shown_new(self, desired: ContextVariable, name: str) -> Any:
+        """The display name is the name unless told otherwise."""
+        return super().shown_new(desired, name) or desired.name
+
+    def group(self, spec: ContextVariable) -> str:
+        """Variables of one work stream extend one contract row: they must not race."""
+        return f"workstream:{join_key(spec.workstream)}"
+
+
+def _unusable(desired: ContextVariable, live: Live[ContextVariable], scope: Scope) -> Iterator[str]:
+    have = live.spec.type
+    if not live.spec.active:
+        yield f"the variable of this name ({live.row_id}) is inactive; activate it or choose another name"
+    if have not in ("text", "number"):
+        yield (
+            f"the variable of this name ({live.row_id}) is of type {have}, which a bot cannot fill and a rule of ours "
+            "cannot use; choose another name"
+        )
+    elif desired.type and desired.type != have:
+        users = [rule for each in scope.live.known(RouteRules) for rule in each.rules_using(desired)]
+        if users:
+            yield (
+                f"its type is {have}, and rules use it ({', '.join(users)}); take it out of them first, or declare "
+                f"type: {have}"
+            )
+
+
+def _contract_doubts(desired: ContextVariable, live: Live[ContextVariable], scope: Scope) -> Iterator[Note]:
+    for contract in scope.live.known(Contract):
+        if contract.workstream != desired.workstream or contract.problem:
+            continue
+        kept = contract.variables.get(desired.name)
+        if kept is None:
+            message = (
+                "the routing contract of the work stream does not show it: rules that use it cannot be written until "
+                "it does (it can take 15 minutes; otherwise remove and add the variable in the admin centre)"
+            )
+            yield Note("warning", desired.id, message, desired.source)
+        elif kept != CONTRACT_TYPES.get(live.spec.type or "", kept):
+            message = f"the routing contract of the work stream holds it as {kept}, the variable says {live.spec.type}"
+            yield Note("warning", desired.id, message, desired.source)

@@ -1,0 +1,159 @@
+"""Queues: Omnichannel private queues, found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator
+
+from d365setup.kinds import users
+from d365setup.kinds.base import Column, TableKind, any_name, quoted
+from d365setup.kinds.fields import Flag, Name200, Priority, Text2000
+from d365setup.model import Desired, Live, Named, Note, Place, Query, Row, Rows, Scope, Spec, Stage, hidden
+
+
+@dataclass(frozen=True)
+class Members:
+    """Who a queue's members are; ``include`` only adds, ``exact`` also removes."""
+
+    users: tuple[Name200, ...]
+    mode: Literal["include", "exact"] = "include"
+
+
+def _members(value: Any) -> Any:
+    return {"users": value} if isinstance(value, list) else value
+
+
+MembersField = Annotated[Members, BeforeValidator(_members)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue(Spec):
+    """An Omnichannel private queue."""
+
+    kind: ClassVar[str] = "queue"
+    place: ClassVar[Place] = Place("queues")
+
+    name: Name200
+    description: Text2000 | None = None
+    type: Literal["messaging", "record", "voice"] | None = None
+    priority: Priority | None = None
+    assignment: Literal["highest capacity", "advanced round robin", "least active", "no assignment"] | None = None
+    members: MembersField | None = None
+    existing: Flag = False
+    private: bool = hidden(True)  # noqa: FBT003
+    omnichannel: bool = hidden(True)  # noqa: FBT003
+    active: bool = hidden(True)  # noqa: FBT003
+
+
+TYPES = {"messaging": 192350000, "record": 192350001, "voice": 192350002}
+METHODS = {  # queue.msdyn_assignmentstrategy; 192350002 is a custom configuration, which only the admin centre can make
+    "highest capacity": 192350000,
+    "advanced round robin": 192350001,
+    "custom": 192350002,
+    "least active": 192350003,
+    "no assignment": 192350005,
+}
+SELECT = (
+    "queueid",
+    "name",
+    "description",
+    "queueviewtype",
+    "msdyn_isomnichannelqueue",
+    "msdyn_queuetype",
+    "msdyn_priority",
+    "msdyn_assignmentstrategy",
+    "statecode",
+)
+PRIVATE = 1  # queueviewtype; Omnichannel hands out work from private queues only
+
+
+class Queues(TableKind[Queue]):
+    """Rows of the queue table."""
+
+    kind = Queue.kind
+    spec = Queue
+    stage = Stage.THINGS
+    entity_set = "queues"
+    row_key = "queueid"
+    label = "queues"
+    columns = {
+        "name": Column("name"),
+        "description": Column("description"),
+        "type": Column("msdyn_queuetype", TYPES, "messaging"),
+        "priority": Column("msdyn_priority", created=1),
+        "assignment": Column("msdyn_assignmentstrategy", METHODS, "highest capacity"),
+    }
+    compared = ("description", "type", "priority", "assignment")
+    fixed = {"queueviewtype": PRIVATE, "msdyn_isomnichannelqueue": True}
+
+    def queries(self, wanted: Desired) -> Iterable[Query]:
+        """The declared queues with their members; every queue a declared bot is in; all Omnichannel queues by name."""
+        names = [queue.name for queue in wanted.of(Queue)]
+        bots = [getattr(spec, "application_id", "") for spec in wanted.specs if spec.kind == "bot_user"]
+        terms = [any_name("name", names)] if names else []
+        terms += [f"queuemembership_association/any(m:m/applicationid eq {bot})" for bot in dict.fromkeys(bots)]
+        if terms:
+            yield queue_query(" or ".join(terms))
+        if names:
+            named = " or ".join(f"name eq {quoted(name)}" for name in dict.fromkeys(names))
+            yield Query("queue names", "queues", ("queueid", "name"), f"msdyn_isomnichannelqueue eq true or {named}")
+
+    def readback(self, changed: Desired) -> Iterable[Query]:
+        """The queues themselves."""
+        names = [queue.name for queue in changed.of(Queue)]
+        if names:
+            yield queue_query(any_name("name", names))
+
+    def from_rows(self, rows: Rows) -> Iterator[Any]:
+        """Lives of the queues read in full, names of all, and who is in them."""
+        yield from super().from_rows(rows)
+        for row in rows.get("queue names", ()):
+            yield Named(self.kind, Queue(name=row["name"] or "").identity, row["name"] or "", row["queueid"])
+        for row in rows.get(self.label, ()):
+            for member in row.get("queuemembership_association") or ():
+                yield users.Membership(row["name"] or "", row["queueid"], users.user(member))
+
+    def from_row(self, row: Row) -> Queue:
+        """Every queue read is described, whatever it is; `resolve` says which are refused."""
+        return Queue(
+            **self.read(row),
+            private=row.get("queueviewtype") == PRIVATE,
+            omnichannel=bool(row.get("msdyn_isomnichannelqueue")),
+            active=not row.get("statecode"),
+        )
+
+    def resolve(self, desired: Queue, scope: Scope) -> Iterator[Queue | Note]:
+        """A live queue of that name must be one Omnichannel can use."""
+        yield desired
+        live = scope.live.find(self.kind, desired.identity)
+        if live is None:
+            if desired.existing:
+                yield Note("error", desired.id, "there is no queue of this name in the environment", desired.source)
+            return
+        for problem in unusable(desired, live):
+            yield Note("error", desired.id, problem, desired.source)
+
+
+def queue_query(where: str, label: str = "queues") -> Query:
+    """Queues in full, with their members as facts."""
+    expand = f"queuemembership_association($select={','.join(users.COLUMNS)})"
+    return Query(label, "queues", SELECT, where, (expand,))
+
+
+def unusable(desired: Queue, live: Live[Any]) -> Iterator[str]:
+    """Why a live queue cannot serve, each with the cure."""
+    have: Queue = live.spec
+    if not have.active:
+        yield f"the queue of this name ({live.row_id}) is inactive; activate it or choose another name"
+    if not have.omnichannel:
+        yield f"the queue of this name ({live.row_id}) is not an Omnichannel queue; choose another name, or remake it"
+    elif not have.private:
+        yield f"the queue of this name ({live.row_id}) is public, not private; choose another name, or remake it"
+    if desired.type and have.type and have.type != desired.type and have.omnichannel:
+        yield (
+            f"the queue of this name ({live.row_id}) is a {have.type} queue, and a queue's type cannot be changed; "
+            f"choose another name, or say type: {have.type}"
+        )

@@ -1,0 +1,149 @@
+"""Role assignments: a security role given to a bot user directly, in the copy of the user's own business unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from d365setup.kinds.base import Kind, any_name
+from d365setup.kinds.bot_user import BotUser, bot_query
+from d365setup.model import (
+    Action,
+    Change,
+    Desired,
+    FieldChange,
+    Live,
+    Note,
+    Place,
+    Query,
+    Rows,
+    Scope,
+    Source,
+    Spec,
+    Stage,
+    Write,
+    hidden,
+    join_key,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleAssignment(Spec):
+    """One role of one bot; ``name`` is the role's."""
+
+    kind: ClassVar[str] = "role_assignment"
+    place: ClassVar[Place] = Place("bot_users", derived=True)
+
+    user: str
+    application_id: str
+    role_id: str = hidden("")
+
+    @property
+    def key(self) -> str:
+        """Bot and role."""
+        return join_key(self.user, self.name)
+
+    @property
+    def identity(self) -> str:
+        """The bot's application id and the role's name."""
+        return join_key(self.application_id, self.name)
+
+    @classmethod
+    def derive(cls, outer: Spec, at: Callable[..., Source]) -> Iterator[RoleAssignment]:
+        """One for each role a declared bot lists."""
+        if isinstance(outer, BotUser) and not outer.existing:
+            for index, role in enumerate(outer.roles):
+                yield cls(
+                    name=role,
+                    user=outer.name,
+                    application_id=outer.application_id,
+                    source=at("roles", index),
+                )
+
+
+@dataclass(frozen=True)
+class Role:
+    """One copy of a security role: every business unit has its own row (web-api page, section 6.3)."""
+
+    row_id: str
+    name: str
+    business_unit: str
+
+
+class RoleAssignments(Kind[RoleAssignment]):
+    """Links of the many-to-many relationship between users and roles."""
+
+    kind = RoleAssignment.kind
+    spec = RoleAssignment
+    after = ("bot_user",)
+
+    def queries(self, wanted: Desired) -> Iterable[Query]:
+        """The roles in every unit's copy (`resolve` picks one); the user's present roles come with the bot users."""
+        links = wanted.of(RoleAssignment)
+        if not links:
+            return
+        where = any_name("name", [link.name for link in links])
+        yield Query("roles", "roles", ("roleid", "name", "_businessunitid_value"), where)
+
+    def readback(self, changed: Desired) -> Iterable[Query]:
+        """The users who hold the roles."""
+        holders = [link.application_id for link in changed.of(RoleAssignment)]
+        if set(holders) - {bot.application_id for bot in changed.of(BotUser)}:
+            yield bot_query(holders, (), "role holders")
+
+    def from_rows(self, rows: Rows) -> Iterator[Any]:
+        """Role copies as facts, and one live link for each role a bot user holds directly.
+
+        A copy that belongs to another business unit than the user's does not count: Omnichannel would not see it.
+        """
+        for row in rows.get("roles", ()):
+            yield Role(row["roleid"], row["name"], row["_businessunitid_value"] or "")
+        for user in (*rows.get("bot users", ()), *rows.get("role holders", ())):
+            for row in user.get("systemuserroles_association") or ():
+                if row.get("_businessunitid_value") != user.get("_businessunitid_value"):
+                    continue
+                spec = RoleAssignment(
+                    name=row["name"],
+                    user=user.get("fullname") or "",
+                    application_id=(user.get("applicationid") or "").lower(),
+                    role_id=row["roleid"],
+                )
+                yield Live(spec, row["roleid"])
+
+    def resolve(self, desired: RoleAssignment, scope: Scope) -> Iterator[RoleAssignment | Note]:
+        """The copy of the root business unit, where bot users live."""
+        root = scope.live.environment.root_business_unit
+        roles = [each for each in scope.live.known(Role) if each.name == desired.name and each.business_unit == root]
+        if roles:
+            yield replace(desired, role_id=roles[0].row_id)
+            return
+        alike = [each.name for each in scope.live.known(Role) if each.name.casefold() == desired.name.casefold()]
+        hint = f"; did you mean {alike[0]!r}?" if alike else "; is Omnichannel for Customer Service installed?"
+        message = f"there is no role {desired.name!r} in the root business unit{hint}"
+        yield Note("error", desired.id, message, desired.source)
+
+    def diff(self, desired: RoleAssignment | None, live: Live[RoleAssignment] | None) -> Change | None:
+        """A role is held directly or is not; roles nobody declared stay."""
+        if desired is None or live is not None:
+            return None
+        fields = (FieldChange("role", None, desired.name),)
+        return Change(Action.CREATE, desired.id, desired, fields, row_id=desired.role_id)
+
+    def writes(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
+        """Associate the role with the user."""
+        for change in changes:
+            link = change.desired
+            if change.action is Action.CREATE and isinstance(link, RoleAssignment):
+                user = scope.ids.of("bot_user", link.application_id)
+                path = f"systemusers({user})/systemuserroles_association/$ref"
+                bot = BotUser(name=link.user, application_id=link.application_id)
+                yield Write(
+                    Stage.THINGS,
+                    "POST",
+                    path,
+                    {"@odata.id": f"roles({link.role_id})"},
+                    (change.id,),
+                    needs=frozenset({bot.id}),
+                    group=str(bot.id),
+                )
