@@ -1,0 +1,138 @@
+"""Desired and live, compared: the plan. Pure; what cannot be resolved is reported all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from d365setup.errors import Refused, Unresolvable
+from d365setup.kinds import Kinds
+from d365setup.model import (
+    Action,
+    Change,
+    Desired,
+    Ids,
+    LiveState,
+    Named,
+    Note,
+    Plan,
+    Scope,
+    Spec,
+    fold,
+)
+
+MOST_REMOVALS = 10  # more at once need consent that names kind and number
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A plan, and the scope it was made in: what applying it needs beside the plan itself."""
+
+    plan: Plan
+    scope: Scope
+
+
+def decide(name: str, sha256: str, desired: Desired, live: LiveState, kinds: Kinds) -> Decision:
+    """What must change to bring the environment to what the playbook says. Raises Unresolvable with every reason."""
+    scope, notes = _resolved(Scope(desired, live, Ids(live.environment.organization_id, name, live)), kinds)
+    notes += list(_lookalikes(scope))
+    changes = tuple(_changes(scope, kinds))
+    notes += list(_managed(changes, scope))
+    errors = [note for note in notes if note.severity == "error"]
+    if errors:
+        raise Unresolvable(sorted(errors, key=_place))
+    warnings = tuple(sorted((note for note in notes if note.severity == "warning"), key=_place))
+    written = {change.id for change in changes}
+    unchanged = sum(1 for spec in scope.resolved.specs if spec.id not in written)
+    return Decision(Plan(live.environment, name, sha256, changes, unchanged, warnings), scope)
+
+
+def check_limits(plan: Plan, allowed: Mapping[str, int]) -> None:
+    """Refuse a plan that takes away more than anybody asked for. Raises Refused, naming the option that allows it."""
+    removals: dict[str, int] = {}
+    for change in plan.changes:
+        if change.action is Action.DELETE:
+            removals[change.id.kind] = removals.get(change.id.kind, 0) + 1
+    too_many = {kind: count for kind, count in removals.items() if count > max(MOST_REMOVALS, allowed.get(kind, 0))}
+    if too_many:
+        told = ", ".join(f"{count} of {kind}" for kind, count in too_many.items())
+        options = " ".join(f"--allow-delete {kind}:{count}" for kind, count in too_many.items())
+        raise Refused(f"this plan takes away {told}, more than {MOST_REMOVALS}; if that is meant, add {options}")
+
+
+def _resolved(scope: Scope, kinds: Kinds) -> tuple[Scope, list[Note]]:
+    notes: list[Note] = []
+    for kind in kinds.values():
+        for spec in scope.desired.specs:
+            if spec.kind != kind.kind:
+                continue
+            for outcome in kind.resolve(spec, scope):
+                if isinstance(outcome, Note):
+                    notes.append(outcome)
+                else:
+                    scope = replace(scope, resolved=Desired((*scope.resolved.specs, outcome)))
+    return scope, notes
+
+
+def _changes(scope: Scope, kinds: Kinds) -> Iterator[Change]:
+    for kind in kinds.values():
+        for spec in scope.resolved.specs:
+            if spec.kind == kind.kind:
+                yield from _one(kind.diff(spec, scope.live.find(spec.kind, spec.identity)))
+        for live in kind.removals(scope):
+            yield from _one(kind.diff(None, live))
+
+
+def _one(change: Change | None) -> Iterator[Change]:
+    if change is not None:
+        yield change
+
+
+def _lookalikes(scope: Scope) -> Iterator[Note]:
+    """Twins, and names that differ in nothing a person would see: the failure no other tool reports."""
+    by_fold: dict[tuple[str, str], dict[str, Named]] = {}
+    for named in scope.live.known(Named):
+        by_fold.setdefault((named.kind, fold(named.identity)), {})[named.row_id] = named
+    for spec in scope.desired.specs:
+        rows = list(by_fold.get((spec.kind, fold(spec.identity)), {}).values())
+        same = [row for row in rows if row.identity == spec.identity]
+        near = [row for row in rows if row.identity != spec.identity]
+        if len(same) > 1:
+            yield _note("error", spec, f"{len(same)} things bear this name ({_ids(same)}); rename all but one")
+        if near:
+            yield _near(spec, near, exact=bool(same))
+
+
+def _near(spec: Spec, near: list[Named], *, exact: bool) -> Note:
+    shown = ", ".join(f"{row.shown!r} ({row.row_id})" for row in near)
+    if exact:
+        return _note(
+            "warning", spec, f"easily confused with {shown}, which differs only by case, blanks or Unicode form"
+        )
+    return _note(
+        "error",
+        spec,
+        f"the environment has {shown}, which differs from {spec.key!r} only by case, blanks or Unicode form; "
+        "write the same name here, or rename it there",
+    )
+
+
+def _managed(changes: tuple[Change, ...], scope: Scope) -> Iterator[Note]:
+    for change in changes:
+        live = scope.live.find(change.id.kind, change.desired.identity) if change.desired else None
+        if live is not None and live.managed and change.action is Action.UPDATE:
+            message = f"the row ({live.row_id}) is managed by a solution: change it there, or leave the field out"
+            yield Note("error", change.id, message, change.source, refused=True)
+
+
+def _note(severity: Any, spec: Spec, message: str) -> Note:
+    return Note(severity, spec.id, message, spec.source)
+
+
+def _ids(rows: list[Named]) -> str:
+    return " and ".join(sorted(row.row_id for row in rows))
+
+
+def _place(note: Note) -> tuple[str, int, int, str]:
+    return (note.source.file, note.source.line, note.source.column, str(note.id))
