@@ -106,8 +106,7 @@ def describe(condition: Condition) -> str:
             return _one_line(text)
         case All(parts):
             return " and ".join(_described_part(part) for part in parts) or "always"
-        case AnyOf(parts):
-            return " or ".join(_described_part(part) for part in parts) or "never"
+    return " or ".join(_described_part(part) for part in condition.parts) or "never"
 
 
 def _tests(condition: Condition) -> Iterator[Test]:
@@ -126,8 +125,7 @@ def _simplified(condition: Condition, arrange: _Arrange) -> Condition:
             return condition
         case All(parts):
             return _all([_simplified(part, arrange) for part in parts], arrange)
-        case AnyOf(parts):
-            return _any([_simplified(part, arrange) for part in parts], arrange)
+    return _any([_simplified(part, arrange) for part in condition.parts], arrange)
 
 
 def _simplified_test(test: Test, arrange: _Arrange) -> Condition:

@@ -117,6 +117,7 @@ class Client:
     def read(self, paths: Sequence[str]) -> list[list[dict[str, Any]]]:
         """The rows of each path, in one round trip as long as no page is left over.
 
+        A path of one row, or of a function such as WhoAmI, gives that as its only row.
         Raises ReadFailed, whose `errors` tell by index what went wrong with which path.
         """
         return self._reader.read(paths)

@@ -140,7 +140,7 @@ def _lone_reply(raw: RawReply, request: Request) -> Reply:
 
 def _page(path: str, reply: Reply) -> tuple[list[Row], str | None]:
     body = reply.body
-    if isinstance(body, dict) and "value" not in body:
+    if isinstance(body, dict) and body and "value" not in body:
         return [body], None  # one row, or what a function such as WhoAmI returns
     rows = body.get("value") if isinstance(body, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -13,7 +13,6 @@ DEEPEST = 64  # far beyond any designer's output, far below Python's recursion l
 # The parser has proved the tag well-formed before this is used; quotes may hold `>` and `/`.
 _START_TAG = re.compile(rb"""<[^\s/>]+(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _LINE_START = re.compile(rb"(\r\n|\n|\r)([ \t]*)\Z")
-_FIRST_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class RuleSetError(ValueError):
@@ -74,11 +73,6 @@ class Document:
         """The line end and the white space right before a position, if nothing else stands before it."""
         found = _LINE_START.search(self.data, self.space_before(position), position)
         return (found[1], found[2]) if found else None
-
-    def line_end(self) -> bytes:
-        """The document's first line end; empty when it has none."""
-        found = _FIRST_LINE_END.search(self.data)
-        return found[0] if found else b""
 
     def space_before(self, position: int) -> int:
         """Where the white space that ends at a position begins."""

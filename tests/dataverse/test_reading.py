@@ -46,6 +46,12 @@ def test_a_wave_is_one_request_per_worker(clock, count, plain, sizes):
     assert prefer <= {"odata.continue-on-error"}
 
 
+def test_a_single_row_or_a_function_travels_in_a_wave_as_its_only_row(clock):
+    tables = Tables({"WhoAmI": {"UserId": "u"}, "queues(1)": {"name": "x"}, "queues": rows(1)})
+    with loopback(tables) as server, client(clock, server.url, limit=1) as found:
+        assert found.read(list(tables.pages)) == [[{"UserId": "u"}], [{"name": "x"}], [{"n": 1}]]
+
+
 def test_the_requests_of_a_wave_are_under_way_together(clock):
     together = threading.Barrier(4, timeout=20)
 
@@ -226,7 +232,7 @@ def test_a_connection_dropped_while_reading_is_made_again(clock):
     assert len(clock.slept) == 2
 
 
-@pytest.mark.parametrize("page", [{}, {"value": 1}, {"value": [1]}, [], {"value": [], "@odata.nextLink": 5}])
+@pytest.mark.parametrize("page", [{}, 5, {"value": 1}, {"value": [1]}, [], {"value": [], "@odata.nextLink": 5}])
 def test_what_is_no_list_of_rows_is_unexpected(clock, page):
     with (
         loopback(Tables({"t": page})) as server,

@@ -63,7 +63,7 @@ SAME = {
     "an empty list": (Test("T", Operator.IS_ONE_OF, ()), NEVER),
     "what a test for a value is given": (Test("T", Operator.HAS_A_VALUE, "x"), has("T")),
     "foreign parts": (All((A, Foreign("x > 1"))), All((Foreign("x > 1"), A))),
-}  # fmt: skip
+}
 
 DIFFERENT = {
     "case of a value": (eq("T", "nurse"), eq("T", "Nurse")),
