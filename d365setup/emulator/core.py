@@ -1,0 +1,193 @@
+"""The emulator as a Python object: start it, ask it, change it by hand, make it fail."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from . import fixtures
+from .faults import Faults
+from .gateway import Gateway
+from .options import Fault, Options, Request
+from .platform import Platform
+from .schema import ManyToMany, Schema, load_schema
+from .server import Server
+from .store import Row, Rows, Store
+from .write import Writer
+
+
+class Emulator:
+    """A small Dataverse with Omnichannel tables in one SQLite file.
+
+    `data` is the file, made with `options.fixture` when new and continued otherwise; without it the rows
+    live in a temporary file that goes with the object. `sleep` serves `Options.rtt` and `op_time`.
+    """
+
+    def __init__(
+        self,
+        data: Path | str | None = None,
+        options: Options | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.options = options or Options()
+        self._folder = tempfile.TemporaryDirectory(prefix="dataverse-") if data is None else None
+        path = Path(self._folder.name) / "emulator.db" if self._folder else Path(str(data))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.schema = _schema(self.options)
+        self._store = Store(path, load_schema(), durable=data is not None)
+        self.faults = Faults()
+        self.gateway = Gateway(self._store, self.schema, self.options, self.faults, fixtures.CALLER, sleep)
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+        self._log: list[Request] = []
+        if self._store.is_new:
+            self._begin()
+
+    # serving
+
+    def start(self, port: int = 0) -> Emulator:
+        """Listen on a loopback port (0: one the system chooses) until `stop`."""
+        if self._server is not None:
+            message = "The emulator is already listening."
+            raise RuntimeError(message)
+        self._server = Server(self.gateway, port)
+        self._server.log = self._log
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening; rows stay, and `start` may be called again."""
+        if self._server is not None and self._thread is not None:
+            self._server.stop()
+            self._thread.join()
+        self._server = self._thread = None
+
+    def close(self) -> None:
+        """Stop, and let go of the data file (a temporary one is removed)."""
+        self.stop()
+        self._store.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @contextlib.contextmanager
+    def serve(self, port: int = 0) -> Iterator[Emulator]:
+        """Listen within a `with` block."""
+        self.start(port)
+        try:
+            yield self
+        finally:
+            self.stop()
+
+    def serve_forever(self, port: int = 0, ready: Callable[[str], None] = lambda _url: None) -> None:
+        """Listen until interrupted; `ready` gets the URL once requests are accepted."""
+        self.start(port)
+        try:
+            ready(self.url)
+            while self._thread is not None and self._thread.is_alive():
+                self._thread.join(1)
+        finally:
+            self.close()
+
+    @property
+    def url(self) -> str:
+        """Where it listens; raises RuntimeError before `start`."""
+        if self._server is None:
+            message = "The emulator is not listening: call start() first."
+            raise RuntimeError(message)
+        return self._server.url
+
+    # what was asked
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every HTTP request since the last `reset_log`, in the order they were answered."""
+        return list(self._log)
+
+    def reset_log(self) -> None:
+        """Forget the requests logged so far."""
+        self._log.clear()
+
+    def fail(self, fault: Fault) -> None:
+        """Let matching operations or requests fail; rules strike in the order they are added."""
+        self.faults.add(fault)
+
+    # rows by hand
+
+    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query finds; tables and columns go by their logical names."""
+        with self._store.reading() as rows:
+            return [tuple(row) for row in rows.connection.execute(query, params)]
+
+    def execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+        """Write past the platform, without a new row version."""
+        with self._store.writing() as rows:
+            rows.connection.execute(sql, params)
+
+    def change(self, table: str, row_id: str, **columns: Any) -> None:
+        """Change a row by hand: past the product's own acts, but with a new row version."""
+        with self._store.writing() as rows:
+            rows.update(table, row_id, columns)
+
+    def add(self, table: str, **columns: Any) -> str:
+        """Add a row the way the product would, with its own acts; lookups take the other row's id.
+
+        A polymorphic lookup needs its `<column>type` beside it. Limits and types are not checked.
+        """
+        with self._store.writing() as rows:
+            described = self.schema.tables[table]
+            given = {name: int(value) if isinstance(value, bool) else value for name, value in columns.items()}
+            row_id = str(given.pop(described.primary_id, "")) or None
+            return self._writer(rows).insert(described, given, row_id)
+
+    def link(self, table: str, row_id: str, navigation: str, other_id: str) -> None:
+        """Join two rows of an N:N relationship by hand."""
+        self._many(table, row_id, navigation, other_id, Rows.link)
+
+    def unlink(self, table: str, row_id: str, navigation: str, other_id: str) -> None:
+        """Part two rows of an N:N relationship by hand."""
+        self._many(table, row_id, navigation, other_id, Rows.unlink)
+
+    def _many(self, table: str, row_id: str, navigation: str, other_id: str, act: Callable[..., bool]) -> None:
+        relation = self.schema.tables[table].collections[navigation]
+        if not isinstance(relation, ManyToMany):
+            message = f"{navigation} is not a many-to-many relationship."
+            raise TypeError(message)
+        with self._store.writing() as rows:
+            act(rows, relation, row_id, other_id)
+
+    def name_application(self, application_id: str, name: str) -> None:
+        """Tell the made-up Entra directory what an application is called."""
+        self.execute("INSERT OR REPLACE INTO _entra VALUES (?, ?)", [application_id.lower(), name])
+
+    def reset(self, fixture: Literal["clinic", "empty"] | None = None) -> None:
+        """Begin again with a fixture; rows, faults and log go."""
+        self.faults.clear()
+        self.reset_log()
+        with self._store.writing() as rows:
+            rows.clear()
+            fixtures.load(fixture or self.options.fixture, rows, self._writer)
+
+    def _begin(self) -> None:
+        try:
+            self.reset(self.options.fixture)
+        except BaseException:
+            self.close()
+            raise
+
+    def _writer(self, rows: Rows, caller: Row | None = None) -> Writer:
+        acting = caller or rows.get("systemuser", fixtures.CALLER) or {}
+        return Writer(rows, self.schema, Platform(rows, self.options.switches, acting))
+
+
+def _schema(options: Options) -> Schema:
+    schema = load_schema()
+    if options.switches.disabled_rules_column == "absent":
+        return schema.without("msdyn_decisionruleset", "msdyn_disabledrules")
+    return schema

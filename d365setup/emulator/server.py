@@ -1,0 +1,186 @@
+"""HTTP/1.1 on a loopback port: keep-alive, bearer check, the service's headers, the request log."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from .batch import reason
+from .functions import TENANT
+from .gateway import Done, Gateway
+from .operation import Operation, Reply, json_reply
+from .options import Request
+
+HOST = "127.0.0.1"
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS")
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a gateway on loopback; refuses any other address."""
+
+    daemon_threads = True
+    block_on_close = True
+    request_queue_size = 128
+
+    def __init__(self, gateway: Gateway, port: int = 0, host: str = HOST) -> None:
+        if not ipaddress.ip_address(host).is_loopback:
+            message = f"The emulator binds loopback addresses only, not {host}."
+            raise ValueError(message)
+        self.gateway = gateway
+        self.log: list[Request] = []
+        self._lock = threading.Condition()
+        self._open: set[socket.socket] = set()
+        super().__init__((host, port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self.socket.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def record(self, request: Request) -> None:
+        """Add a request to the log."""
+        with self._lock:
+            self.log.append(request)
+
+    @contextlib.contextmanager
+    def connection(self, sock: socket.socket) -> Iterator[None]:
+        """Keep a connection in mind while it is open, so that stopping can end it."""
+        with self._lock:
+            self._open.add(sock)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(sock)
+                self._lock.notify_all()
+
+    def stop(self) -> None:
+        """Stop listening and end every connection."""
+        self.shutdown()
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):  # the client was quicker
+                    sock.shutdown(socket.SHUT_RDWR)
+            self._lock.wait_for(lambda: not self._open, timeout=10)
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing about clients that went away: that is their right."""
+
+
+class _Drop(Exception):  # not an error: a fault asked for
+    """The connection is to be cut."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    timeout = 120
+
+    def handle(self) -> None:
+        with self.server.connection(self.connection), contextlib.suppress(_Drop, ConnectionError):
+            super().handle()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+        """Keep quiet: the request log is `Server.log`."""
+
+    def _answer(self) -> None:
+        started = time.monotonic()
+        body = self._body()
+        if body is None:
+            self._send(json_reply(413, {"Message": "The request body is too large."}))
+            self.close_connection = True
+            return
+        operation = self._operation(body)
+        self._drop("drop-before", operation, started)
+        reply, done, user = self._reply(operation)
+        self._drop("drop-after", operation, started, done)
+        self.server.record(Request(self.command, self.path, reply.status, started, time.monotonic(), done, user))
+        self._send(reply)
+
+    def _reply(self, operation: Operation) -> tuple[Reply, tuple[Done, ...], str]:
+        authorization = operation.headers.get("authorization", "")
+        if not authorization.lower().startswith("bearer ") or not authorization[7:].strip():
+            return self._challenge(operation), (), ""
+        reply, done = self.server.gateway.handle(operation)
+        return reply, done, self.server.gateway.caller_id
+
+    def _challenge(self, operation: Operation) -> Reply:
+        authority = f"https://login.microsoftonline.com/{TENANT}/oauth2/authorize"
+        challenge = f"Bearer authorization_uri={authority}, resource_id={operation.root}/"
+        headers = (("WWW-Authenticate", challenge), ("401_error_reason", "Authorization header is missing."))
+        return Reply(401, headers=headers)
+
+    def _operation(self, body: bytes) -> Operation:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        root = f"http://{headers.get('host', '127.0.0.1')}"
+        return Operation(self.command, self.path, headers, body, root)
+
+    def _body(self) -> bytes | None:
+        limit = self.server.gateway.options.max_body
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return self._chunks(limit)
+        length = self.headers.get("Content-Length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > limit:
+            return None
+        return self.rfile.read(int(length))
+
+    def _chunks(self, limit: int) -> bytes | None:
+        body = b""
+        while True:
+            try:
+                size = int(self.rfile.readline(100).split(b";")[0], 16)
+            except ValueError:
+                return None
+            if size < 0 or len(body) + size > limit:
+                return None
+            body += self.rfile.read(size)
+            self.rfile.readline(100)
+            if size == 0:
+                return body
+
+    def _drop(self, where: Any, operation: Operation, started: float, done: tuple[Done, ...] = ()) -> None:
+        if self.server.gateway.faults.take(where, operation.method, operation.url) is None:
+            return
+        self.server.record(Request(self.command, self.path, 0, started, time.monotonic(), done))
+        self.close_connection = True
+        raise _Drop
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response_only(reply.status, reason(reply.status))
+        for name, value in (*self._common(), *reply.headers):
+            self.send_header(name, value)
+        if reply.content_type:
+            self.send_header("Content-Type", reply.content_type)
+        if reply.status not in {204, 304}:
+            self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+        self.wfile.flush()
+
+    def _common(self) -> Iterator[tuple[str, str]]:
+        yield "Date", self.date_time_string()
+        yield "Cache-Control", "no-cache"
+        yield "Expires", "-1"
+        yield "Vary", "Accept-Encoding"
+        yield "x-ms-service-request-id", str(uuid.uuid4())
+        yield "REQ_ID", str(uuid.uuid4())
+        yield "x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"
+        yield "x-ms-ratelimit-burst-remaining-xrm-requests", "5999"
+        yield "x-ms-dop-hint", str(self.server.gateway.options.dop_hint)
+        yield "OData-Version", "4.0"
+
+
+for _method in METHODS:
+    setattr(_Handler, f"do_{_method}", _Handler._answer)  # every method takes the same way
