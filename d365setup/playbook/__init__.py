@@ -1,0 +1,34 @@
+"""Playbooks: from YAML text to specs, strictly. Every mistake is told at once, each with its file, line and column."""
+
+from d365setup.playbook.document import (
+    End,
+    Escalate,
+    Expect,
+    HealthBot,
+    Playbook,
+    PlaybookTest,
+    Scenario,
+    Step,
+    Transfer,
+)
+from d365setup.playbook.loading import load, load_file
+from d365setup.playbook.schema import json_schema
+from d365setup.playbook.variables import Environ, VariableUse, environment
+
+__all__ = [
+    "End",
+    "Environ",
+    "Escalate",
+    "Expect",
+    "HealthBot",
+    "Playbook",
+    "PlaybookTest",
+    "Scenario",
+    "Step",
+    "Transfer",
+    "VariableUse",
+    "environment",
+    "json_schema",
+    "load",
+    "load_file",
+]
