@@ -225,7 +225,7 @@ class _Application:
             yield from self._verdicts(parcel)
         elif parcel.tries >= MOST_RETRIES:
             yield from self._failed(parcel, error, reply)
-        elif isinstance(error, BadRequest | Forbidden) and any(write.instead for write in parcel.writes):
+        elif isinstance(error, BadRequest) and any(write.instead for write in _named(parcel, reply)):
             longer = tuple(each for write in parcel.writes for each in (write.instead or (write,)))
             again.append(replace(parcel, writes=longer, tries=parcel.tries + 1))
         elif isinstance(error, PreconditionFailed | NotFound) or outcome.ambiguous or error.may_repeat:
@@ -345,7 +345,7 @@ class _Application:
     # -- what did not work ---------------------------------------------------------------------------------------
 
     def _failed(self, parcel: Parcel, error: DataverseError, reply: object) -> Iterator[Outcome]:
-        culprits = _culprits(parcel, reply)
+        culprits = dict.fromkeys(each for write in _named(parcel, reply) for each in write.changes)
         failure = failure_of(error)
         for change in parcel.changes:
             self.missed[change.id] = str(error)
@@ -380,7 +380,7 @@ class _Application:
 
 def failure_of(error: DataverseError) -> Failure:
     """The error as a value, with the exit code it deserves when nothing at all was written."""
-    return Failure(error.message, error.code, error.status, error.request_id, _exit_code(error))
+    return Failure(error.message, error.code, error.status, error.request_id, _exit_code(error), error.hint)
 
 
 def _exit_code(error: DataverseError) -> int:
@@ -404,12 +404,12 @@ def _rows(reply: Any) -> list[dict[str, Any]] | None:
     return rows if isinstance(rows, list) and "@odata.nextLink" not in reply.body else None
 
 
-def _culprits(parcel: Parcel, reply: object) -> tuple[ResourceId, ...]:
-    """The changes whose write the service named; all of them where it named none."""
+def _named(parcel: Parcel, reply: object) -> tuple[Write, ...]:
+    """The write the service named as the one at fault; all of them where it named none."""
     place = getattr(reply, "failed_content_id", None)
     if place and place.isdigit() and 0 < int(place) <= len(parcel.writes):
-        return parcel.writes[int(place) - 1].changes
-    return tuple(change.id for change in parcel.changes)
+        return (parcel.writes[int(place) - 1],)
+    return parcel.writes
 
 
 def _as_planned(planned: Change, now: Change | None) -> bool:

@@ -14,7 +14,7 @@ from d365setup.model import Desired, Environment, Live, LiveState, Note, Query, 
 _ORGANIZATION = "organizations?$select=organizationid,name,fullnameconventioncode"
 _ROOT_UNIT = "businessunits?$select=businessunitid,name&$filter=_parentbusinessunitid_value%20eq%20null"
 _CALLER = "WhoAmI"
-_ABOUT = (_ORGANIZATION, _ROOT_UNIT, _CALLER)
+ABOUT = (_ORGANIZATION, _ROOT_UNIT, _CALLER)  # read beside the kinds' own queries
 
 
 def read_live(client: Client, kinds: Kinds, desired: Desired) -> LiveState:
@@ -23,9 +23,9 @@ def read_live(client: Client, kinds: Kinds, desired: Desired) -> LiveState:
     Raises DataverseError (ReadFailed) when something cannot be read, Unresolvable when this is no such environment.
     """
     queries = list(wanted(kinds, desired))
-    found = client.read([*_ABOUT, *(path(each) for each in queries)])
-    environment = _environment(client.url, *found[: len(_ABOUT)])
-    return state(kinds, environment, queries, found[len(_ABOUT) :])
+    found = client.read([*ABOUT, *(path(each) for each in queries)])
+    environment = _environment(client.url, *found[: len(ABOUT)])
+    return state(kinds, environment, queries, found[len(ABOUT) :])
 
 
 def wanted(kinds: Kinds, desired: Desired) -> Iterable[Query]:
