@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from d365setup.errors import Refused, Unresolvable
-from d365setup.kinds import Kinds
 from d365setup.model import (
     Action,
     Change,
@@ -25,6 +24,21 @@ from d365setup.model import (
 MOST_REMOVALS = 10  # more at once need consent that names kind and number
 
 
+class Differ(Protocol):
+    """What planning needs of a kind."""
+
+    kind: ClassVar[str]
+
+    def resolve(self, desired: Any, scope: Scope, /) -> Iterator[Any]:
+        """Settle what only the environment can tell: the settled spec, or notes, or both."""
+
+    def removals(self, scope: Scope, /) -> Iterator[Any]:
+        """Live things that the playbook asks by name to be taken away."""
+
+    def diff(self, desired: Any, live: Any, /) -> Change | None:
+        """What must change; None when all is as it should be."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """A plan, and the scope it was made in: what applying it needs beside the plan itself."""
@@ -33,7 +47,7 @@ class Decision:
     scope: Scope
 
 
-def decide(name: str, sha256: str, desired: Desired, live: LiveState, kinds: Kinds) -> Decision:
+def decide(name: str, sha256: str, desired: Desired, live: LiveState, kinds: Mapping[str, Differ]) -> Decision:
     """What must change to bring the environment to what the playbook says. Raises Unresolvable with every reason."""
     scope, notes = _resolved(Scope(desired, live, Ids(live.environment.organization_id, name, live)), kinds)
     notes += list(_lookalikes(scope))
@@ -61,7 +75,7 @@ def check_limits(plan: Plan, allowed: Mapping[str, int]) -> None:
         raise Refused(f"this plan takes away {told}, more than {MOST_REMOVALS}; if that is meant, add {options}")
 
 
-def _resolved(scope: Scope, kinds: Kinds) -> tuple[Scope, list[Note]]:
+def _resolved(scope: Scope, kinds: Mapping[str, Differ]) -> tuple[Scope, list[Note]]:
     notes: list[Note] = []
     for kind in kinds.values():
         for spec in scope.desired.specs:
@@ -75,7 +89,7 @@ def _resolved(scope: Scope, kinds: Kinds) -> tuple[Scope, list[Note]]:
     return scope, notes
 
 
-def _changes(scope: Scope, kinds: Kinds) -> Iterator[Change]:
+def _changes(scope: Scope, kinds: Mapping[str, Differ]) -> Iterator[Change]:
     for kind in kinds.values():
         for spec in scope.resolved.specs:
             if spec.kind == kind.kind:

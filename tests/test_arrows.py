@@ -1,0 +1,91 @@
+"""Which part may import which: the table is the rule, and imports inside functions count too (`docs/design.md`)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "d365setup"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "model": set(),
+    "errors": {"model"},
+    "conditions": set(),
+    "ruleset": {"conditions"},
+    "kinds": {"model", "conditions", "ruleset"},
+    "playbook": {"model", "errors", "conditions"},
+    "report": {"model", "errors"},
+    "dataverse": set(),
+    "emulator": set(),
+    "plan": {"model", "errors"},
+    "staging": {"model"},
+    "live": {"model", "errors", "kinds", "dataverse"},
+    "apply": {"model", "plan", "live", "staging", "kinds", "dataverse"},
+    "session": {"model", "errors", "plan", "live", "apply", "kinds", "playbook", "dataverse"},
+    "cli": {
+        "model", "errors", "session", "apply", "plan", "live", "kinds", "playbook", "report", "dataverse", "emulator",
+    },
+    "__main__": {"cli"},
+    "__init__": set(),
+}  # fmt: skip
+
+
+def parts() -> list[str]:
+    return sorted(
+        path.stem if path.is_file() else path.name
+        for path in PACKAGE.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    )
+
+
+def imports(part: str) -> Iterator[tuple[str, str]]:
+    """Each part of ours that a file of this part imports, with the file."""
+    root = PACKAGE / part
+    for file in sorted(root.rglob("*.py")) if root.is_dir() else [root.with_suffix(".py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            for name in _modules(node, file):
+                pieces = name.split(".")
+                if pieces[0] == "d365setup" and len(pieces) > 1:
+                    yield pieces[1], file.relative_to(PACKAGE.parent).as_posix()
+
+
+def _modules(node: ast.AST, file: Path) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            package = file.relative_to(PACKAGE.parent).with_suffix("").parts[: -node.level]
+            base = ".".join((*package, *base.split("."))) if base else ".".join(package)
+        names = [f"{base}.{alias.name}" for alias in node.names]
+        return names if base == "d365setup" else [base]
+    return []
+
+
+def test_every_part_is_in_the_table() -> None:
+    assert parts() == sorted(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("part", parts())
+def test_arrows(part: str) -> None:
+    allowed = MAY_IMPORT[part] | {part, "__version__"}
+    wrong = {f"{file} imports {other}" for other, file in imports(part) if other not in allowed}
+    assert not wrong
+
+
+def test_the_table_has_no_circle() -> None:
+    done: set[str] = set()
+    while len(done) < len(MAY_IMPORT):
+        free = {part for part, needs in MAY_IMPORT.items() if part not in done and needs <= done}
+        assert free, f"a circle among {sorted(set(MAY_IMPORT) - done)}"
+        done |= free
+
+
+def test_it_sees_an_arrow_inside_a_function(tmp_path: Path) -> None:
+    file = PACKAGE / "emulator" / "core.py"
+    tree = ast.parse("def f():\n    from d365setup.kinds import base\n    from ..model import Spec\n    import d365setup.plan\n")
+    found = [name for node in ast.walk(tree) for name in _modules(node, file)]
+    assert found == ["d365setup.kinds", "d365setup.model", "d365setup.plan"]
