@@ -86,6 +86,7 @@ def test_the_table_has_no_circle() -> None:
 
 def test_it_sees_an_arrow_inside_a_function(tmp_path: Path) -> None:
     file = PACKAGE / "emulator" / "core.py"
-    tree = ast.parse("def f():\n    from d365setup.kinds import base\n    from ..model import Spec\n    import d365setup.plan\n")
+    inside = ["from d365setup.kinds import base", "from ..model import Spec", "import d365setup.plan"]
+    tree = ast.parse("def f():\n" + "".join(f"    {line}\n" for line in inside))
     found = [name for node in ast.walk(tree) for name in _modules(node, file)]
     assert found == ["d365setup.kinds", "d365setup.model", "d365setup.plan"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,6 +109,15 @@ def applied(emulator: Emulator, text: str, **settings: Any) -> Applied:
         tuple(emulator.requests),
         tuple(slept),
     )
+
+
+def applied_after(emulator: Emulator, text: str, act: Callable[[], None]) -> dict[str, Status]:
+    """Plan, let somebody act, then apply the plan."""
+    with Client(emulator.url, StaticToken("anything")) as client:
+        decision = decided(emulator, text, client=client)
+        act()
+        told = apply_plan(decision, client, KINDS, Settings(sleep=lambda _: None))
+        return {str(each.change.id): each.status for each in told if isinstance(each, Outcome)}
 
 
 def converged(emulator: Emulator, text: str) -> Applied:

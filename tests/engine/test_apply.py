@@ -8,7 +8,7 @@ import pytest
 
 from d365setup.emulator import Emulator, Fault, Switches
 from d365setup.model import Status
-from tests.engine.driver import APPLICATION, HAND_OFF, HEAD, applied, changes, converged, decided, rounds
+from tests.engine.driver import APPLICATION, HAND_OFF, HEAD, applied, applied_after, changes, converged, decided, rounds
 
 WORK_STREAM = "SELECT msdyn_liveworkstreamid FROM msdyn_liveworkstream WHERE msdyn_name = 'Patient chat'"
 TWENTY = HEAD + "queues:\n" + "".join(f"  - {{name: Queue {n:02}, priority: {n}}}\n" for n in range(1, 20))
@@ -145,7 +145,7 @@ class TestConditions:
         text = HAND_OFF.replace("- name: Health bot", "- name: Health bot\n    priority: 1")
         decision = decided(emulator, text)
         assert len(decision.plan.changes) == 2
-        raced = _applied_after(
+        raced = applied_after(
             emulator, text, lambda: emulator.link("queue", queue, "queuemembership_association", bot)
         )
         assert set(raced.values()) == {Status.VERIFIED}
@@ -156,7 +156,7 @@ class TestConditions:
         queue = _row(emulator, "queue", "name", "Health bot")
         emulator.change("queue", queue, msdyn_priority=7)
         text = HAND_OFF.replace("- name: Health bot", "- name: Health bot\n    priority: 1")
-        raced = _applied_after(emulator, text, lambda: emulator.change("queue", queue, msdyn_priority=9))
+        raced = applied_after(emulator, text, lambda: emulator.change("queue", queue, msdyn_priority=9))
         assert raced == {"queue:Health bot": Status.FAILED}
         assert emulator.sql("SELECT msdyn_priority FROM queue WHERE queueid = ?", [queue]) == [(9,)]
 
@@ -165,7 +165,7 @@ class TestConditions:
         queue = _row(emulator, "queue", "name", "Health bot")
         emulator.change("queue", queue, msdyn_priority=7)
         text = HAND_OFF.replace("- name: Health bot", "- name: Health bot\n    priority: 1")
-        raced = _applied_after(emulator, text, lambda: emulator.change("queue", queue, description="by hand"))
+        raced = applied_after(emulator, text, lambda: emulator.change("queue", queue, description="by hand"))
         assert raced == {"queue:Health bot": Status.VERIFIED}
 
     def test_a_row_renamed_by_hand_is_named(self, emulator: Emulator) -> None:
@@ -240,18 +240,3 @@ def test_a_plan_sends_no_write(emulator: Emulator) -> None:
 def _row(emulator: Emulator, table: str, column: str, value: str) -> str:
     found = emulator.sql(f"SELECT {table}id FROM {table} WHERE {column} = ?", [value])  # noqa: S608  # literals
     return str(found[0][0])
-
-
-def _applied_after(emulator: Emulator, text: str, act: Callable[[], None]) -> dict[str, Status]:
-    """Plan, let somebody act, then apply the plan."""
-    from d365setup.apply import Settings, apply_plan
-    from d365setup.dataverse.auth import StaticToken
-    from d365setup.dataverse.client import Client
-    from d365setup.model import Outcome
-    from tests.engine.driver import KINDS
-
-    with Client(emulator.url, StaticToken("anything")) as client:
-        decision = decided(emulator, text, client=client)
-        act()
-        told = apply_plan(decision, client, KINDS, Settings(sleep=lambda _: None))
-        return {str(each.change.id): each.status for each in told if isinstance(each, Outcome)}

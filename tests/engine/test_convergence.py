@@ -1,4 +1,4 @@
-"""Convergence as a property: any playbook, any start; plan, apply, plan again is empty, and what nobody declared stays."""
+"""Convergence as a property: any playbook, any start; apply, plan again is empty, what nobody declared stays."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def lines() -> Iterator[str]:
         yield from (f"      - {{name: Topic{v}, type: text}}" for v in range(VARIABLES))
         yield "    routing_rules:"
         for r in range(RULES):
-            yield f"      - {{name: Rule {r:02}, when: {{Topic{r % VARIABLES}: value {r}}}, queue: Queue {(n + r) % QUEUES:02}}}"
+            when, queue = f"Topic{r % VARIABLES}: value {r}", f"Queue {(n + r) % QUEUES:02}"
+            yield f"      - {{name: Rule {r:02}, when: {{{when}}}, queue: {queue}}}"
 
 
 LARGE = "\n".join(lines()) + "\n"
