@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -164,7 +165,10 @@ class _Application:
                 return
             self.settings.sleep(pause)
             waited += pause
-            self._look([query for kind in self.kinds.values() for query in kind.gate(self._own(kind.kind, blocked))])
+            with contextlib.suppress(DataverseError):  # still blocked then: the outcome says what was waited for
+                self._look(
+                    [query for kind in self.kinds.values() for query in kind.gate(self._own(kind.kind, blocked))]
+                )
 
     def _own(self, kind: str, changes: Sequence[Change]) -> list[Change]:
         return [change for change in changes if change.id.kind == kind]
@@ -223,7 +227,7 @@ class _Application:
             yield from self._verify(parcel, outcome.replies[1:], again)
         elif parcel.second:
             yield from self._verdicts(parcel)
-        elif parcel.tries >= MOST_RETRIES:
+        elif parcel.tries >= MOST_RETRIES or isinstance(outcome.error, Throttled):  # the client has waited long enough
             yield from self._failed(parcel, error, reply)
         elif isinstance(error, BadRequest) and any(write.instead for write in _named(parcel, reply)):
             longer = tuple(each for write in parcel.writes for each in (write.instead or (write,)))

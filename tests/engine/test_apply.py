@@ -145,9 +145,7 @@ class TestConditions:
         text = HAND_OFF.replace("- name: Health bot", "- name: Health bot\n    priority: 1")
         decision = decided(emulator, text)
         assert len(decision.plan.changes) == 2
-        raced = applied_after(
-            emulator, text, lambda: emulator.link("queue", queue, "queuemembership_association", bot)
-        )
+        raced = applied_after(emulator, text, lambda: emulator.link("queue", queue, "queuemembership_association", bot))
         assert set(raced.values()) == {Status.VERIFIED}
         assert emulator.sql("SELECT msdyn_priority FROM queue WHERE queueid = ?", [queue]) == [(1,)]
 
