@@ -87,8 +87,8 @@ class Emulator:
 
     def serve_forever(self, port: int = 0, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Listen until interrupted; `ready` gets the URL once requests are accepted."""
-        self.start(port)
         try:
+            self.start(port)
             ready(self.url)
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(1)

@@ -54,7 +54,8 @@ def stale() -> ServiceError:
 
 def payload(entity_set: str, inner: str) -> ServiceError:
     """Return the refusal of a request body."""
-    text = f"Error identified in Payload provided by the user for Entity :'{entity_set}', For more information on this error please follow this help link https://go.microsoft.com/fwlink/?linkid=2195293  ---->  InnerException : Microsoft.OData.ODataException: {inner}"  # noqa: E501  # one sentence of the service
+    start = f"Error identified in Payload provided by the user for Entity :'{entity_set}'"
+    text = f"{start}, InnerException : Microsoft.OData.ODataException: {inner}"
     return ServiceError(400, "0x80048d19", text)
 
 

@@ -84,7 +84,7 @@ class Reply:
 
 def json_reply(status: int, value: Mapping[str, Any], headers: Iterable[tuple[str, str]] = ()) -> Reply:
     """Return a reply with a JSON body."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Reply(status, body, JSON, tuple(headers))
 
 

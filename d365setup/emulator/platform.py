@@ -72,6 +72,10 @@ class Platform:
         """Refuse a pair the product does not allow."""
         users.check_role_link(relation, this, other)
 
+    def before_unlink(self, relation: ManyToMany, this: Row, other: Row) -> None:
+        """Refuse to part a pair the product insists on."""
+        users.before_role_unlink(self.rows, relation, this, other)
+
     def _rebuild_mappings(self, ruleset: Row) -> None:
         mappings.rebuild(self.rows, self.switches, ruleset, self.system_values(mappings.MAPPING))
 

@@ -52,6 +52,10 @@ class Column:
     navigations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     uncertain: bool = False
     date_only: bool = False
+    schema_name: str = ""
+    label: str = ""
+    relationships: Mapping[str, str] = field(default_factory=dict)
+    """A lookup's bind name to the schema name of its relationship, where published."""
 
     @property
     def is_lookup(self) -> bool:
@@ -126,6 +130,9 @@ class Table:
     keys: tuple[tuple[str, ...], ...] = ()
     inherited_key: str | None = None
     intersect: bool = False
+    schema_name: str = ""
+    collection_name: str = ""
+    label: str = ""
 
     @cached_property
     def properties(self) -> Mapping[str, Column]:
@@ -211,6 +218,9 @@ def _table(described: Mapping[str, Any]) -> Table:
         collections=collections,
         keys=tuple(tuple(key) for key in described.get("keys", ())),
         inherited_key=described.get("inherited_key"),
+        schema_name=described["schema_name"],
+        collection_name=described["collection_name"],
+        label=described["display_name"],
     )
 
 
@@ -232,6 +242,9 @@ def _column(described: Mapping[str, Any]) -> Column:
         navigations=_navigations(described),
         uncertain=described.get("uncertain", False),
         date_only=described.get("date_only", False),
+        schema_name=described.get("schema_name", described["name"]),
+        label=described.get("label", ""),
+        relationships=described.get("relationships", {}),
     )
 
 
@@ -255,4 +268,6 @@ def _intersect(relation: Mapping[str, Any]) -> Table:
         columns=columns,
         collections={},
         intersect=True,
+        schema_name=relation["intersect"],
+        collection_name=relation["intersect_set"],
     )

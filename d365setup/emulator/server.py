@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from .operation import Operation, Reply, json_reply
 from .options import Request
 
 HOST = "127.0.0.1"
+_HOST_HEADER = re.compile(r"[A-Za-z0-9.\[\]:-]+")
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -122,8 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
         return Reply(401, headers=headers)
 
     def _operation(self, body: bytes) -> Operation:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        root = f"http://{headers.get('host', '127.0.0.1')}"
+        headers = {name.lower(): ",".join(self.headers.get_all(name, ())) for name in self.headers}
+        host = headers.get("host", "")
+        root = f"http://{host}" if _HOST_HEADER.fullmatch(host) else self.server.url
         return Operation(self.command, self.path, headers, body, root)
 
     def _body(self) -> bytes | None:

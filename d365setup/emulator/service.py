@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .address import Segment, key_id, parse_address, table_of
 from .context import Session, Work
+from .definitions import on_definitions
 from .errors import ServiceError, no_segment, not_allowed, not_served
 from .functions import FUNCTIONS
 from .lists import count_rows, list_rows
@@ -15,7 +16,7 @@ from .schema import Table
 
 MAX_URL = 32 * 1024
 MAX_URL_IN_BATCH = 64 * 1024
-_METADATA = frozenset({"$metadata", "EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions"})
+_ABSENT = frozenset({"$metadata", "RelationshipDefinitions", "GlobalOptionSetDefinitions"})
 
 
 def perform(session: Session, operation: Operation) -> Reply:
@@ -30,7 +31,9 @@ def perform(session: Session, operation: Operation) -> Reply:
     first = address.first
     if first.name in FUNCTIONS:
         return _function(work, first)
-    if first.name in _METADATA:
+    if first.name == "EntityDefinitions":
+        return on_definitions(work)
+    if first.name in _ABSENT:
         raise not_served(first.name)
     table = table_of(session.schema, first)
     return _on_set(work, table) if first.key is None else _on_row(work, table, first.key)

@@ -34,7 +34,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class DataFileError(ValueError):
+class DataFileError(sqlite3.DatabaseError):
     """The data file is no database of an emulator; the message says which and what to do."""
 
 

@@ -15,7 +15,7 @@ MAX_DIGITS = 18
 
 @dataclass(frozen=True)
 class Literal:
-    """A value written in the filter; `kind` is null, string, guid, datetime, number or boolean."""
+    """A value written in the filter; `kind` is null, string, guid, datetime, number, boolean or enum."""
 
     kind: str
     value: str | int | float | bool | None
@@ -82,6 +82,7 @@ Node = Literal | Path | Compare | Logical | Not | Call | Named | Lambda
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
+      | (?P<enum>Microsoft\.Dynamics\.CRM\.\w+'[^']*')
       | (?P<guid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
       | (?P<datetime>\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?)
       | (?P<number>-?\d+(?:\.\d+)?(?![\w]))
@@ -213,6 +214,8 @@ class _Parser:
         token = self._next
         if token.kind == "string":
             value: str | int | float = token.text[1:-1].replace("''", "'")
+        elif token.kind == "enum":
+            value = token.text.partition("'")[2][:-1]
         elif token.kind in {"guid", "datetime"}:
             value = token.text.lower() if token.kind == "guid" else token.text
         elif token.kind == "number" and len(token.text) <= MAX_DIGITS:

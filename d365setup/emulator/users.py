@@ -43,6 +43,8 @@ def before_user_update(rows: Rows, switches: Switches, old: Row, values: Row) ->
     """Refuse a change of the application, and compute the full name again."""
     if "applicationid" in values and values["applicationid"] != old["applicationid"]:
         raise ServiceError(400, "0x80041d48", "The application of an application user cannot be updated.")
+    if values.get("isdisabled"):
+        check_last_administrator(rows, old["systemuserid"], "0x80041d2f")
     if {"firstname", "middlename", "lastname"} & set(values):
         values["fullname"] = full_name(rows, switches, {**old, **values})
 
@@ -124,6 +126,26 @@ def check_role_link(relation: ManyToMany, this: Row, other: Row) -> None:
     holder, role = (this, other) if relation.this_column == key else (other, this)
     if holder["businessunitid"] != role["businessunitid"]:
         raise ServiceError(400, code, "The role does not belong to the business unit of the user or team.")
+
+
+def check_last_administrator(rows: Rows, user_id: str, code: str) -> None:
+    """Refuse to take the last enabled System Administrator away."""
+    sql = """SELECT DISTINCT u.systemuserid FROM systemuser u
+             JOIN systemuserroles x ON x.systemuserid = u.systemuserid
+             JOIN role r ON r.roleid = x.roleid
+             WHERE r.name = 'System Administrator' AND coalesce(u.isdisabled, 0) = 0"""
+    if [row["systemuserid"] for row in rows.select(sql)] == [user_id]:
+        message = "The last user with the System Administrator role must stay enabled and keep it."
+        raise ServiceError(403, code, message)
+
+
+def before_role_unlink(rows: Rows, relation: ManyToMany, this: Row, other: Row) -> None:
+    """Refuse to take the System Administrator role from its last holder."""
+    if relation.intersect != "systemuserroles":
+        return
+    user, role = (this, other) if relation.this_column == "systemuserid" else (other, this)
+    if role["name"] == "System Administrator":
+        check_last_administrator(rows, user["systemuserid"], "0x80041d30")
 
 
 def delete_user(rows: Rows, switches: Switches, user: Row) -> bool:

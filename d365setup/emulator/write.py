@@ -97,9 +97,10 @@ class Writer:
 
     def unlink(self, table: Table, row_id: str, collection: Collection, other_id: str) -> None:
         """Take a row out of a collection; a pair that is not there is no error."""
-        self._existing(table.name, row_id)
+        this = self._existing(table.name, row_id)
         other = self._existing(collection.table, other_id)
         if isinstance(collection, ManyToMany):
+            self.platform.before_unlink(collection, this, other)
             self.rows.unlink(collection, row_id, other_id)
         elif other[collection.column] == row_id:
             self._point(collection.table, collection.column, other, None)
