@@ -404,7 +404,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """What the service said, kept as a value: message, service code, HTTP status, request id.
+    """What the service said, kept as a value: message, service code, HTTP status, request id; ``hint`` says what next.
 
     ``exit_code`` is the command's when nothing at all was written: 6 not reachable, 8 throttled, else 1.
     """
@@ -414,6 +414,7 @@ class Failure:
     status: int | None = None
     request_id: str = ""
     exit_code: int = 1
+    hint: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""`d365setup apply`: plan, ask, write, read back."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from d365setup.apply import Settings
+from d365setup.cli.deciding import decided
+from d365setup.cli.environment import opened
+from d365setup.cli.options import Given, Target, gathered, seconds, taught, with_output, with_target, with_variables
+from d365setup.cli.output import Output
+from d365setup.errors import Refused
+from d365setup.kinds import discover
+from d365setup.model import Plan, Run
+from d365setup.plan import check_limits
+
+_HELP = taught(
+    "Bring an environment to what a playbook says, and read everything back. Shows the plan and asks first.",
+    "d365setup apply playbooks/health-bot.yaml --emulator --yes",
+    "d365setup apply contoso.yaml --url https://contoso.crm.dynamics.com",
+    "d365setup apply contoso.yaml --yes --expect-organization 'Contoso Health' --report run.json",
+    exits="0 all verified, 1 failed, 3 a manual step is left, 5 refused, 7 some landed and some did not.",
+)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to apply."""
+
+    yes: bool = False
+    transaction: Literal["auto", "stage"] = "auto"
+    contract_wait: float = 60.0
+    allow_delete: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """As the engine wants it."""
+        return Settings(whole_stages=self.transaction == "stage", contract_wait=self.contract_wait)
+
+    @property
+    def allowed(self) -> dict[str, int]:
+        """Removals allowed, by kind. Raises click.UsageError for what is no KIND:N."""
+        found: dict[str, int] = {}
+        for each in self.allow_delete:
+            kind, _, count = each.partition(":")
+            if kind not in discover() or not (count.isascii() and count.isdigit() and len(count) < 10):
+                kinds = ", ".join(discover())
+                raise click.UsageError(f"--allow-delete {each}: it takes KIND:N, where KIND is one of {kinds}")
+            found[kind] = int(count)
+        return found
+
+
+_with_choices = gathered(
+    Choices,
+    "choices",
+    click.option("--yes", is_flag=True, help="Do not ask; needed where no terminal is."),
+    click.option(
+        "--transaction",
+        type=click.Choice(["auto", "stage"]),
+        default="auto",
+        show_default=True,
+        help="stage: one change set a stage, however large.",
+    ),
+    click.option(
+        "--contract-wait",
+        type=seconds,
+        default="60",
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait until the platform knows a new context variable.",
+    ),
+    click.option(
+        "--allow-delete", multiple=True, metavar="KIND:N", help="Allow that many removals of a kind. Repeats."
+    ),
+)
+
+
+@click.command("apply", help=_HELP)
+@click.argument("playbook", type=click.Path(path_type=Path))
+@_with_choices
+@with_variables
+@with_target
+@with_output
+def command(playbook: Path, *, choices: Choices, given: Given, target: Target, output: Output) -> int:
+    """Read, compare, ask, write, read back."""
+    allowed = choices.allowed
+    with opened(playbook, given, target, output, read_only=False) as session:
+        decision = decided(session, target, output)
+        check_limits(decision.plan, allowed)
+        if not decision.plan.changes:
+            return output.emit(Run(decision.plan, traffic=session.traffic))
+        if not choices.yes:
+            _ask(decision.plan, output)
+        return output.emit(session.carry_out(decision, choices.settings, output.progress))
+
+
+def _ask(plan: Plan, output: Output) -> None:
+    """Show the plan and ask. Raises Refused when nobody can be asked, or says no."""
+    writes = sum(1 for change in plan.changes if not change.manual)
+    if not writes:
+        return
+    output.show(plan)
+    if not sys.stdin.isatty():
+        raise Refused("there is no terminal to ask on, and nothing was written; add --yes to apply without asking")
+    changes = "1 change" if writes == 1 else f"{writes} changes"
+    if not output.confirmed(f"Apply {changes} to {plan.environment.name} ({plan.environment.url})?"):
+        raise Refused("not applied: you did not say yes; nothing was written")

@@ -1,0 +1,139 @@
+"""From options and environment variables to a client: which environment, who signs in, the emulator if asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d365setup import __version__
+from d365setup.cli.options import Given, Target
+from d365setup.cli.output import Output
+from d365setup.cli.signin import SECRETS, tokens
+from d365setup.dataverse.address import Address
+from d365setup.dataverse.auth import StaticToken, TokenSource
+from d365setup.dataverse.client import Client
+from d365setup.errors import UsageError
+from d365setup.kinds import discover, specs
+from d365setup.playbook import Environ, Playbook, environment, load_file
+from d365setup.session import Session
+
+if TYPE_CHECKING:
+    from d365setup.emulator import Emulator
+
+NO_TARGET = (
+    "say which environment: --url https://contoso.crm.dynamics.com (or D365_URL), "
+    "or --emulator for the built-in emulator"
+)
+NO_EMULATOR = "the emulator is not installed: pip install 'd365setup[emulator]'"
+STATE_DIR = ".d365setup"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Environment variables and `.env`, read once."""
+
+    variables: Environ
+
+    @classmethod
+    def here(cls) -> Surroundings:
+        """Those of this process and folder."""
+        return cls(environment(Path.cwd()))
+
+    @property
+    def for_playbooks(self) -> Environ:
+        """The same without the secrets we sign in with: no playbook can carry them away."""
+        left = Environ({name: value for name, value in self.variables.items() if name not in SECRETS})
+        left.from_file = self.variables.from_file - SECRETS
+        return left
+
+    def state_dir(self, given: Path | None) -> Path:
+        """Where things are kept that last between runs."""
+        return given or Path(self.variables.get("D365_STATE_DIR") or STATE_DIR)
+
+
+def loaded(path: Path, given: Given, around: Surroundings, *, examples: bool) -> Playbook:
+    """The playbook; raises PlaybookError with all its mistakes."""
+    return load_file(path, specs(discover()), given.variables, around.for_playbooks, examples=examples)
+
+
+@contextmanager
+def opened(path: Path, given: Given, target: Target, output: Output, *, read_only: bool) -> Iterator[Session]:
+    """The playbook, and a client for the target. What is wrong with the call is told before anything is sent."""
+    around = Surroundings.here()
+    url = _chosen(target, around.variables)
+    playbook = loaded(path, given, around, examples=target.emulator)
+    with (
+        _reached(url, target, around) as (address, source),
+        _client(address, source, target, output, read_only=read_only) as client,
+    ):
+        yield Session(client, discover(), playbook)
+
+
+def _chosen(target: Target, variables: Mapping[str, str]) -> str:
+    """The URL to use, or "" for the emulator. A URL of the environment gives way to --emulator on the command line."""
+    if target.expect_organization is not None and not target.expect_organization.strip():
+        raise UsageError("--expect-organization is empty, and would expect nothing; name the organization or its id")
+    if target.url is not None and target.emulator:
+        raise UsageError(f"--url and --emulator exclude each other; {NO_TARGET}")
+    if target.emulator:
+        return ""
+    if target.emulator_data is not None:
+        raise UsageError("--emulator-data goes with --emulator")
+    url = variables.get("D365_URL", "") if target.url is None else target.url
+    if not url:
+        raise UsageError(NO_TARGET)
+    try:
+        return Address.parse(url).origin
+    except ValueError as error:
+        raise UsageError(f"{'--url' if target.url else 'D365_URL'}: {error}") from None
+
+
+@contextmanager
+def _reached(url: str, target: Target, around: Surroundings) -> Iterator[tuple[str, TokenSource]]:
+    if url:
+        yield url, tokens(around.variables, url)
+        return
+    emulator = open_emulator(target.emulator_data or around.state_dir(target.state_dir) / "emulator.db")
+    try:
+        with emulator.serve():
+            yield emulator.url, StaticToken("emulator")
+    finally:
+        emulator.close()
+
+
+def _client(url: str, source: TokenSource, target: Target, output: Output, *, read_only: bool) -> Client:
+    try:
+        return Client(
+            url,
+            source,
+            read_only=read_only,
+            product=f"d365setup/{__version__}",
+            ca_bundle=target.ca_bundle,
+            max_wait=target.max_wait,
+            on_wait=output.waiting,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def open_emulator(data: Path, options: Any = None) -> Emulator:
+    """The emulator over that file, not serving yet. Raises UsageError where that cannot be."""
+    package = emulator_package()
+    try:
+        found: Emulator = package.Emulator(data, options)
+    except (OSError, sqlite3.Error) as error:
+        raise UsageError(f"the emulator's data in {data}: {error}") from None
+    return found
+
+
+def emulator_package() -> Any:
+    """The package of the emulator. Raises UsageError where the extra is not installed."""
+    try:
+        return importlib.import_module("d365setup.emulator")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{NO_EMULATOR} ({error.name} is missing)") from None

@@ -1,0 +1,126 @@
+"""The front door: which commands there are, and the last word when a call goes wrong before a command runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import click
+
+from d365setup import __version__
+
+# name -> (module, what the list of commands says); the module is loaded when its command is asked for
+COMMANDS = {
+    "validate": ("d365setup.cli.validate", "Check playbooks; no network, no credentials."),
+    "plan": ("d365setup.cli.plan", "Show what would change, and why. Read-only."),
+    "apply": ("d365setup.cli.apply", "Bring an environment to what a playbook says."),
+    "verify": ("d365setup.cli.verify", "Compare an environment with a playbook. Read-only."),
+    "schema": ("d365setup.cli.schema", "Print a JSON Schema: of playbooks, or of an output."),
+    "emulator": ("d365setup.cli.emulator", "Serve or reset the built-in Dataverse emulator."),
+}
+
+HELP = """Bring a Dynamics 365 Omnichannel environment to what a playbook says, and prove it.
+
+\b
+Examples:
+  d365setup validate playbooks/health-bot.yaml
+  d365setup apply playbooks/health-bot.yaml --emulator --yes
+  d365setup plan playbooks/health-bot.yaml --url https://contoso.crm.dynamics.com
+"""
+
+EXIT_CODES = """\b
+Exit codes:
+  0  in line, verified          5  refused: a guard, a prompt declined
+  1  failed                     6  not reachable, sign-in, permission
+  2  usage, invalid playbook    7  some changes landed, some did not
+  3  changes pending, drift     8  throttled out, nothing written
+  130  interrupted
+
+`d365setup COMMAND --help` shows a command's options and examples."""
+
+_NO_COMMAND = getattr(click.exceptions, "NoArgsIsHelpError", ())  # its message is the help; not in older clicks
+
+
+class Front(click.Group):
+    """A group that loads a command's module when the command is asked for, and ends every call with one exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order people meet them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load it; None for a name that is no command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without loading one."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
+        """Run the call and exit. Commands answer with their exit code; what click finds wrong is told here."""
+        given = list(sys.argv[1:] if args is None else args)
+        _speak_any_language()
+        options["standalone_mode"] = False
+        try:
+            code = super().main(given, *rest, **options)
+        except (click.ClickException, click.Abort) as error:
+            code = _refused(error, given)
+        except Exception as error:  # noqa: BLE001  # commands tell what goes wrong in them; this is telling gone wrong
+            code = _speechless(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refused(error: click.ClickException | click.Abort, given: Sequence[str]) -> int:
+    """A call that click did not accept: in the form the call asked for, as far as one can tell."""
+    if isinstance(error, _NO_COMMAND):
+        click.echo(error.format_message(), err=True)
+        return int(error.exit_code)
+    from d365setup.cli.output import Output, Settings  # noqa: PLC0415  # `--help` must not load it
+
+    return Output(Settings(format="json" if _asks_for_json(given) else "text")).failed(error)
+
+
+def _speechless(error: Exception) -> int:
+    """The result cannot be printed, or the program is not installed whole."""
+    if os.environ.get("D365_DEBUG"):
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, ImportError):
+        click.echo(f"error: d365setup is not installed whole ({error}); install it again", err=True)
+    else:
+        click.echo(f"error: the result cannot be printed ({type(error).__name__}: {error})", err=True)
+    return 1
+
+
+def _asks_for_json(given: Sequence[str]) -> bool:
+    return "--format=json" in given or ("--format", "json") in pairwise(given)
+
+
+def _speak_any_language() -> None:
+    """A terminal that lacks a character gets its escape, not a crash in the middle of a report."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+main = Front(
+    "d365setup",
+    help=HELP,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND [OPTIONS]",
+)
+main = click.version_option(__version__, prog_name="d365setup", message="%(prog)s %(version)s")(main)

@@ -1,0 +1,176 @@
+"""The options commands share, and how they come in: as one frozen value for each group."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from d365setup.cli.output import Output, Settings
+
+Command = Callable[..., int]
+Decorator = Callable[[Command], Command]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Which environment, and how patient to be with it."""
+
+    url: str | None = None
+    emulator: bool = False
+    emulator_data: Path | None = None
+    expect_organization: str | None = None
+    state_dir: Path | None = None
+    ca_bundle: Path | None = None
+    max_wait: float = 300.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What the call says beside the playbook's file."""
+
+    var: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Values by variable name. Raises click.UsageError for one that is no NAME=VALUE, or comes twice."""
+        found: dict[str, str] = {}
+        for each in self.var:
+            name, equals, value = each.partition("=")
+            if not equals or not name.strip():
+                raise click.UsageError("--var takes NAME=VALUE, for example --var bot_email=bot@contoso.example")
+            if name.strip() in found:
+                raise click.UsageError(f"--var {name.strip()} is given twice")
+            found[name.strip()] = value
+        return found
+
+
+def gathered(kind: type, name: str, *options: Callable[[Command], Command]) -> Decorator:
+    """Add options to a command, which gets them as one value of that dataclass under that name."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def call(**values: Any) -> int:
+            own = {field.name: values.pop(field.name) for field in dataclasses.fields(kind)}
+            return command(**{name: kind(**own)}, **values)
+
+        found: Command = call
+        for option in reversed(options):
+            found = option(found)
+        return found
+
+    return decorate
+
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0}
+
+
+def seconds(text: str) -> float:
+    """A time, written as 80ms, 1.5s or 2; for `type=` of an option."""
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s|)", text, re.ASCII)
+    if not found:
+        raise click.BadParameter(f"{text!r} is no time; write it like 80ms, 1.5s or 2")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+_FILE = click.Path(path_type=Path)
+
+with_target = gathered(
+    Target,
+    "target",
+    click.option("--url", metavar="URL", help="The environment, https://….crm.dynamics.com. [env: D365_URL]"),
+    click.option("--emulator", is_flag=True, help="Use the built-in emulator instead of an environment."),
+    click.option(
+        "--emulator-data", type=_FILE, metavar="FILE", help="The emulator's data. [default: STATE-DIR/emulator.db]"
+    ),
+    click.option(
+        "--expect-organization",
+        metavar="NAME|ID",
+        help="Refuse any other organization than this one.",
+    ),
+    click.option(
+        "--state-dir",
+        type=_FILE,
+        metavar="DIR",
+        help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
+    ),
+    click.option(
+        "--ca-bundle", type=_FILE, metavar="FILE", help="Certificates to trust, where a proxy signs with its own."
+    ),
+    click.option(
+        "--max-wait",
+        type=seconds,
+        default="300",
+        show_default=True,
+        metavar="SECONDS",
+        help="How long one request may wait in all when the service is busy.",
+    ),
+)
+
+with_variables = gathered(
+    Given,
+    "given",
+    click.option(
+        "--var", multiple=True, metavar="NAME=VALUE", help="A variable's value; wins over the environment. Repeats."
+    ),
+)
+
+
+def ended(command: Callable[[], int], output: Output) -> int:
+    """Run it; whatever it raises becomes a message and an exit code, told through the output."""
+    try:
+        return command()
+    except BrokenPipeError:
+        raise  # nobody reads any more: click ends the program quietly
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the one place where all of them end
+        return output.failed(error)
+
+
+def _with_ending(command: Command) -> Command:
+    @wraps(command)
+    def call(output: Settings, **values: Any) -> int:
+        speaker = Output(output)
+
+        def act() -> int:
+            speaker.open()
+            return command(output=speaker, **values)
+
+        return ended(act, speaker)
+
+    return call
+
+
+_with_settings = gathered(
+    Settings,
+    "output",
+    click.option(
+        "--format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="What to print on stdout.",
+    ),
+    click.option(
+        "--report", type=_FILE, metavar="FILE", help="Write the result to a file too; .json or .txt says the format."
+    ),
+    click.option("--redact", is_flag=True, help="Show people as person-1, person-2, …"),
+    click.option("--no-color", is_flag=True, help="No colours on a terminal. [env: NO_COLOR]"),
+    click.option("--verbose", is_flag=True, help="One line on stderr for each wait."),
+)
+
+
+def with_output(command: Command) -> Command:
+    """Add the output options; the command gets an `Output` and may raise anything."""
+    return _with_settings(_with_ending(command))
+
+
+def taught(summary: str, *examples: str, exits: str = "") -> str:
+    """The text of a command's `--help`: what it does, examples, and exit codes where they matter."""
+    shown = "\n".join(f"  {each}" for each in examples)
+    codes = f"\n\nExit codes: {exits}" if exits else ""
+    return f"{summary}\n\n\b\nExamples:\n{shown}{codes}"
