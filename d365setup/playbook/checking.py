@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from d365setup.model import Desired, Reference, Source, Spec, fold
-from d365setup.playbook.mistakes import Mistakes, meant, shown
+from d365setup.playbook.mistakes import Mistakes, shown
 from d365setup.playbook.nodes import Node, Step, follow, scalars
 from d365setup.playbook.sections import Built, Specs, words
 
@@ -16,7 +16,7 @@ def check(built: Built, specs: Specs, mistakes: Mistakes) -> None:
     desired = built.desired
     for kind, found in built.specs.items():
         _tell_twins(found, words(kind), mistakes, derived=specs[kind].place.derived)
-    names = Names(desired, specs, built.broken)
+    names = Names(desired, specs, built.broken, mistakes)
     for spec in desired.specs:
         node = built.nodes.get(spec.source)
         for reference in spec.references():
@@ -71,15 +71,18 @@ class Names:
 
     desired: Desired
     specs: Specs
-    broken: set[tuple[str, str]]
+    broken: set[tuple[str, str | None]]
+    mistakes: Mistakes
 
     def problem(self, reference: Reference) -> str:
         """What to say about a reference; nothing when it leads somewhere, or to an item whose mistakes are told."""
         name = reference.shown or reference.key
-        if self.desired.find(reference.kind, reference.key) or (reference.kind, name) in self.broken:
+        if self.desired.find(reference.kind, reference.key):
             return ""
-        known = list(self._names(reference))
-        return f"no {reference.what} {shown(name)} is declared{meant(name, known) or self._cure(reference.kind)}"
+        if {(reference.kind, name), (reference.kind, None)} & self.broken:
+            return ""
+        hint = self.mistakes.meant(name, self._names(reference)) or self._cure(reference.kind)
+        return f"no {reference.what} {shown(name)} is declared{hint}"
 
     def _names(self, reference: Reference) -> Iterator[str]:
         for spec in self.desired.specs:

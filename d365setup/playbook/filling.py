@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from d365setup.playbook.mistakes import Mistakes, meant, shown
+from d365setup.playbook.mistakes import Mistakes, shown
 from d365setup.playbook.nodes import Fields, Items, Node, Scalar, values
 from d365setup.playbook.variables import NAME, Declared
 
@@ -98,7 +98,7 @@ def tell_wanting(node: Node, variables: Mapping[str, Declared], mistakes: Mistak
         for name in scalar.wants:
             known = variables.get(name)
             if known is None:
-                told = f"the variable {shown(name)} is not declared under `variables`{meant(name, variables)}"
+                told = f"the variable {shown(name)} is not declared under `variables`{mistakes.meant(name, variables)}"
                 mistakes.add(scalar.source, told)
             elif not known.broken:
                 mistakes.add(known.source, _no_value(known))

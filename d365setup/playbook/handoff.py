@@ -9,7 +9,7 @@ from typing import TypeVar
 from d365setup.model import Reference, Spec, join_key
 from d365setup.playbook.checking import Names, place
 from d365setup.playbook.document import Expect, HealthBot, PlaybookTest, Scenario, Step
-from d365setup.playbook.mistakes import Mistakes, meant, shown
+from d365setup.playbook.mistakes import Mistakes, shown
 from d365setup.playbook.nodes import Fields
 from d365setup.playbook.nodes import Step as PathStep
 from d365setup.playbook.sections import items_of
@@ -89,7 +89,9 @@ class _Scenario:
         known = [spec for spec in self.names.desired.specs if spec.kind == "context_variable"]
         same = [spec for spec in known if spec.name == name]
         if not same and ("context_variable", name) not in self.names.broken:
-            hint = meant(name, (spec.name for spec in known)) or ": add it under `context_variables`"
+            hint = (
+                self.names.mistakes.meant(name, (spec.name for spec in known)) or ": add it under `context_variables`"
+            )
             yield f"no work stream declares the context variable {shown(name)}{hint}"
         for spec in same:
             yield from misfits(spec, value)

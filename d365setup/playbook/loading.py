@@ -82,7 +82,7 @@ def _document(body: Fields, specs: Specs, mistakes: Mistakes) -> Playbook:
     head = shape(Head, "playbook", "", (*_LITERAL, *lists)).read(body, mistakes, {"source": body.source})
     built = sections.build(body, specs, mistakes)
     check(built, specs, mistakes)
-    names = Names(built.desired, specs, built.broken)
+    names = Names(built.desired, specs, built.broken, mistakes)
     return Playbook(
         head.name if head else "",
         head.description if head else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from d365setup.playbook.mistakes import Mistakes, meant, shown
+from d365setup.playbook.mistakes import Mistakes, shown
 from d365setup.playbook.nodes import Fields, Items, Node, Scalar
 
 WHOLE = frozenset({"when", "context", "given", "expect", "members", "roles", "steps"})  # never merged, only replaced
@@ -42,9 +42,10 @@ class _Overlay:
             return over
         if isinstance(over, Fields):
             return self.fields(base if isinstance(base, Fields) else Fields((), over.source), over)
-        if isinstance(over, Items) and _are_named(over):
-            under = base if isinstance(base, Items) and _are_named(base) else Items((), over.source)
-            return self.items(name, under, over)
+        if isinstance(over, Items):
+            under = base if isinstance(base, Items) else Items((), over.source)
+            if _are_named(under, over):
+                return self.items(name, under, over)
         return over
 
     def items(self, name: str, base: Items, over: Items) -> Items:
@@ -74,10 +75,12 @@ class _Overlay:
             self.mistakes.add(entry.value.source, "'remove' is true or left out")
         elif len(item.entries) != 2:
             self.mistakes.add(entry.key.source, "'remove: true' stands beside the name alone")
-        elif not any(_name(each) == key for each in kept):
-            told = f"there is no inherited {shown(key)} to remove{meant(key, _names(kept))}"
+        elif key not in _names(kept):
+            told = f"there is no inherited {shown(key)} to remove{self.mistakes.meant(key, _names(kept))}"
             self.mistakes.add(entry.key.source, told)
-        return [each for each in kept if _name(each) != key]
+        else:
+            return [each for each in kept if _name(each) != key]
+        return kept
 
     def _placed(self, name: str, items: list[Fields]) -> list[Fields]:
         """Moves the items that say `before`, in their order, and takes the word out."""
@@ -100,7 +103,11 @@ class _Overlay:
         others = [each for each in _names(items) if each != _name(item)]
         if wanted is None:
             return "'before' takes the name of a rule"
-        return "" if wanted in others else f"there is no rule {shown(wanted)} to stand before{meant(wanted, others)}"
+        return (
+            ""
+            if wanted in others
+            else f"there is no rule {shown(wanted)} to stand before{self.mistakes.meant(wanted, others)}"
+        )
 
 
 def _moved(items: list[Fields], moved: Fields, before: str) -> list[Fields]:
@@ -114,9 +121,10 @@ def _new_rule_slot(rules: Sequence[Fields]) -> int:
     return next((index for index, rule in enumerate(rules) if "when" not in rule.by_name), len(rules))
 
 
-def _are_named(items: Items) -> bool:
-    """Whether a list is one of named things; one that lost its name is told later and disturbs nothing."""
-    return len(_maps(items)) == len(items.items) and any(_name(item) is not None for item in _maps(items))
+def _are_named(base: Items, over: Items) -> bool:
+    """Whether both are lists of named things, or empty; one that lost its name is told later and disturbs nothing."""
+    items = (*base.items, *over.items)
+    return all(isinstance(item, Fields) for item in items) and bool(_names([*_maps(base), *_maps(over)]))
 
 
 def _names(items: Sequence[Fields]) -> list[str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 
 from d365setup.errors import PlaybookError, PlaybookMistake
 from d365setup.model import Source, fold
 
+PATIENCE = 100_000  # names that are compared in search of the one that was meant; about two seconds
 SHOWN = 80  # characters of a value that a message repeats at most
+_OPEN, _CLOSE = "\ue000", "\ue001"  # private use: `repr` never lets them through
+_MARKED = re.compile(f"{_OPEN}(.*?){_CLOSE}", re.DOTALL)
 
 
 class Mistakes:
@@ -16,14 +20,20 @@ class Mistakes:
 
     def __init__(self) -> None:
         self._found: dict[tuple[Source, str], None] = {}
+        self._patience = PATIENCE
         self.masked: dict[str, str] = {}
 
     def add(self, source: Source, message: str) -> None:
         """Note one mistake; the same words about the same place count once."""
         self._found.setdefault((source, message))
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def meant(self, name: str, names: Iterable[str]) -> str:
+        """As the function `meant`, for names a playbook declares: given up when there are too many to compare."""
+        if self._patience <= 0:
+            return ""
+        known = list(names)
+        self._patience -= len(known)
+        return meant(name, known)
 
     def raise_any(self) -> None:
         """Raise PlaybookError when anything was found."""
@@ -32,7 +42,7 @@ class Mistakes:
 
     def _told(self, found: tuple[Source, str]) -> PlaybookMistake:
         source, message = found
-        return PlaybookMistake(source, mask(message, self.masked))
+        return PlaybookMistake(source, _MARKED.sub(_cut, mask(message, self.masked)))
 
 
 def mask(message: str, masked: Mapping[str, str]) -> str:
@@ -59,5 +69,10 @@ def meant(name: str, names: Iterable[str]) -> str:
 
 
 def shown(text: str) -> str:
-    """A value in quotes, cut where it is long."""
-    return repr(text) if len(text) <= SHOWN else f"{text[: SHOWN - 20]!r}… ({len(text)} characters)"
+    """A value in quotes. A long one is marked, and cut once what must not be shown is gone from it."""
+    return repr(text) if len(text) <= SHOWN else f"{_OPEN}{text!r}{_CLOSE}"
+
+
+def _cut(found: re.Match[str]) -> str:
+    text = found[1]
+    return text if len(text) <= SHOWN + 2 else f"{text[: SHOWN - 20]}…{text[-1]} ({len(text) - 2:,} characters)"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from d365setup.playbook.document import Expect, Head, HealthBot, PlaybookTest, Scenario, Step
-from d365setup.playbook.schema import Generator
 from d365setup.playbook.sections import Specs, inner, sections
 from d365setup.playbook.shapes import Shape, default_of, shape
 
@@ -38,7 +37,7 @@ def refreshed(page: str, specs: Specs) -> str:
 
 
 def _table(of: Shape[Any], lists: Mapping[str, str]) -> str:
-    schema = of.model.model_json_schema(schema_generator=Generator)
+    schema = of.schema
     rows = [
         f"| `{each.name}` | {_value(schema['properties'][each.name], schema)} | {_left_out(default_of(each))} |"
         for each in of.fields
@@ -82,7 +81,7 @@ def _text(schema: Schema, root: Schema) -> str:
     what = {"email": "e-mail address"}.get(schema.get("format", ""), "text")
     if "examples" in schema:
         what += f" like `{schema['examples'][0]}`"
-    return f"{what}, up to {schema['maxLength']:,} characters" if "maxLength" in schema else what
+    return f"{what} (up to {schema['maxLength']:,} characters)" if "maxLength" in schema else what
 
 
 def _number(schema: Schema, root: Schema) -> str:
@@ -99,7 +98,7 @@ def _bounds(schema: Schema) -> Iterator[str]:
 
 
 def _list(schema: Schema, root: Schema) -> str:
-    return f"list of: {_value(schema['items'], root)}" if "items" in schema else "list"
+    return f"list of {_value(schema['items'], root)}" if "items" in schema else "list"
 
 
 def _map(schema: Schema, root: Schema) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
+from pydantic.json_schema import models_json_schema
 
 from d365setup.playbook.document import Head, HealthBot, PlaybookTest, Scenario
 from d365setup.playbook.layers import FORMAT
 from d365setup.playbook.merging import ORDERED, WHOLE
 from d365setup.playbook.sections import Specs, inner, sections
 from d365setup.playbook.shapes import shape
+from d365setup.playbook.shorthands import Generator
 from d365setup.playbook.variables import FORMATS, NAME
 
 Schema = dict[str, Any]
@@ -165,23 +165,6 @@ def _one_of(name: str, schema: Schema) -> Schema:
     """Where exactly one of some keys must be there."""
     options = _ONE_OF.get(name)
     return {**schema, "oneOf": [{"required": [option]} for option in options]} if options else schema
-
-
-class Generator(GenerateJsonSchema):
-    """Also shows the shorthands: what a type's own validator makes of a list, before anything else looks at it."""
-
-    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        """The longhand, or the list that stands for it."""
-        longhand = super().function_before_schema(schema)
-        if "json_schema_input_schema" in schema:
-            return longhand
-        function: Any = schema["function"]["function"]
-        meant = function([])
-        if not isinstance(meant, dict) or len(meant) != 1:
-            return longhand
-        target: Any = self.definitions.get(longhand.get("$ref", "").rpartition("/")[2], longhand)
-        short = target.get("properties", {}).get(next(iter(meant)))
-        return {"anyOf": [short, longhand]} if short else longhand
 
 
 def _adapted(schema: Any) -> Any:

@@ -20,7 +20,7 @@ class Built:
 
     specs: dict[str, list[Spec]] = field(default_factory=dict)
     nodes: dict[Source, Node] = field(default_factory=dict)
-    broken: set[tuple[str, str]] = field(default_factory=set)  # kind, name as written
+    broken: set[tuple[str, str | None]] = field(default_factory=set)  # kind, name as written (None: names unknown)
 
     @property
     def desired(self) -> Desired:
@@ -91,8 +91,10 @@ class _Item:
         spec = self._read(self.node, kind, tuple(lists), {})
         for name, inner_kind in lists.items():
             self._inner(name, inner_kind)
-        if spec is not None:
-            for each in derived(self.specs, section):
+        for each in derived(self.specs, section):
+            if spec is None:
+                self.built.broken.add((each.kind, None))
+            else:
                 self.built.specs[each.kind] += each.derive(spec, self._at)
 
     def _inner(self, name: str, kind: str) -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from d365setup.model import Source
 from d365setup.playbook.mistakes import Mistakes
 from d365setup.playbook.nodes import Fields, Items, Node, Scalar, follow, values
+from d365setup.playbook.shorthands import Generator
 from d365setup.playbook.wording import Told, told
 
 T = TypeVar("T")
@@ -59,8 +60,8 @@ class Shape(Generic[T]):
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the item as pydantic writes it."""
-        return self.model.model_json_schema()
+        """The JSON Schema of the item as pydantic writes it, short forms included."""
+        return self.model.model_json_schema(schema_generator=Generator)
 
     def read(self, node: Fields, mistakes: Mistakes, given: Mapping[str, Any]) -> T | None:
         """The value that the node stands for; None when it has mistakes, which are told."""

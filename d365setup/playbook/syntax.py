@@ -18,6 +18,7 @@ _TOLD = (  # part of the parser's problem -> our words; the first that fits is t
     ("sequence entries are not allowed", "a list item `- ` cannot stand here: put it on a line of its own"),
     ("expected ',' or ']'", "a list in [ ] is not closed, or a comma is missing before here"),
     ("expected ',' or '}'", "a map in { } is not closed, or a comma is missing before here"),
+    ("expected the node content", "a value is missing here, or a bracket above is not closed"),
     ("that cannot start any token", f"text cannot begin with this character: {_QUOTES}"),
     ("unknown escape character", "a backslash in double quotes starts an escape: use single quotes, or write \\\\"),
     ("escape sequence", "this \\x, \\u or \\U escape is not complete: use single quotes, or write \\\\"),
@@ -34,7 +35,7 @@ def told(error: Exception, text: str, line: int) -> tuple[int, int, str]:
     """Line and column (from 1) and a message; ``line`` is where the last thing that could be read began."""
     if isinstance(error, MarkedYAMLError):
         mark: Any = error.problem_mark or error.context_mark
-        return mark.line + 1, mark.column + 1, _words(error) + _bare_variable(error, text)
+        return mark.line + 1, mark.column + 1, _words(error) + _bare_variable(mark, error, text)
     if isinstance(error, ReaderError):
         before = text[: error.position]
         column = len(before) - (before.rfind("\n") + 1) + 1
@@ -44,19 +45,20 @@ def told(error: Exception, text: str, line: int) -> tuple[int, int, str]:
 
 def _words(error: MarkedYAMLError) -> str:
     problem = f"{error.problem or ''} {error.context or ''}"
+    if "'\\t'" in problem and error.problem_mark is not None and error.problem_mark.column > 0:
+        return "a tab cannot stand here in YAML: use spaces"
     message = next((words for part, words in _TOLD if part in problem), f"this is not valid YAML: {error.problem}")
     opened: Any = error.context_mark
     known = opened is not None and error.problem_mark is not None and opened.line != error.problem_mark.line
     return f"{message} (it began on line {opened.line + 1})" if known else message
 
 
-def _bare_variable(error: MarkedYAMLError, text: str) -> str:
+def _bare_variable(mark: Any, error: MarkedYAMLError, text: str) -> str:
     """YAML ends a plain text at a brace inside [ ] and { }, so that ``{a: ${b}}`` is an error nobody expects."""
-    at = error.problem_mark
-    lines = text.splitlines()
-    if "expected ',' or" not in (error.problem or "") or at is None or at.line >= len(lines):
-        return ""
-    return "; inside [ ] and { } a variable needs quotes: '${name}'" if "${" in lines[at.line] else ""
+    line = "".join(text.splitlines()[mark.line : mark.line + 1])
+    if "expected ',' or" in (error.problem or "") and "${" in line:
+        return "; inside [ ] and { } a variable needs quotes: '${name}'"
+    return ""
 
 
 def _character(error: ReaderError) -> str:

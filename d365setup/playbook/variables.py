@@ -26,6 +26,7 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _SECRET = re.compile(r"secret|password|token|key", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LONGEST = 4000
+_LARGEST = 1024 * 1024
 _WRONG = {
     "guid": "is not a GUID (8-4-4-4-12 hexadecimal digits)",
     "email": "is not an e-mail address",
@@ -55,15 +56,23 @@ def environment(folder: Path) -> Environ:
 
     Raises PlaybookError when there is a `.env` that is no text.
     """
-    path = folder / ".env"
-    try:
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig") if path.is_file() else {}
-    except (OSError, UnicodeDecodeError):
-        message = "the file cannot be read as UTF-8 text: save it again, or take it away"
-        raise PlaybookError([PlaybookMistake(Source(str(path), 1, 1), message)]) from None
+    found = _from_file(folder / ".env")
     merged = Environ({name: value for name, value in found.items() if value is not None} | dict(os.environ))
     merged.from_file = frozenset(merged.keys() - os.environ.keys())
     return merged
+
+
+def _from_file(path: Path) -> dict[str, str | None]:
+    message = "the file cannot be read as UTF-8 text: save it again, or take it away"
+    try:
+        if not path.is_file():
+            return {}
+        if path.stat().st_size <= _LARGEST:
+            return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        message = "the file is larger than 1 MiB: that cannot be meant"
+    except (OSError, UnicodeDecodeError):
+        pass
+    raise PlaybookError([PlaybookMistake(Source(str(path), 1, 1), message)])
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def declared(section: Node | None, sources: Sources, at: Source, mistakes: Mista
     for name in sources.given:
         if name not in found:
             where = section.source if section else at
-            mistakes.add(where, f"--var {name}: the playbook declares no such variable{meant(name, found)}")
+            mistakes.add(where, f"--var {name}: the playbook declares no such variable{mistakes.meant(name, found)}")
     mistakes.masked |= {each.use.value: f"${{{name}}}" for name, each in found.items() if each.use and each.masked}
     return found
 
@@ -155,7 +164,7 @@ class _Declaration:
             return ""
         text = self._fields.text(key)
         if not text:
-            self._wrong(node.source, f"'{key}' of the variable {shown(self._name)} must be text")
+            self._wrong(node.source, f"'{key}' of the variable {shown(self._name)} must be a text that is not empty")
         return text or ""
 
     def _offer(self, key: str, form: str) -> str | None:

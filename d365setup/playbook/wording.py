@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -79,7 +79,7 @@ def _place(error: Error, spot: Spot) -> tuple[Step, ...]:
 
 def _deeper(error: Error, path: tuple[Step, ...], groups: Mapping[tuple[Step, ...], Any]) -> bool:
     """Whether another branch of a union got further: then that this one did not fit says nothing."""
-    if not _is_mismatch(error):
+    if not _is_mismatch(error) and error["type"] != "too_short":  # a list whose items are wrong counts as empty
         return False
     return any(len(other) > len(path) and other[: len(path)] == path for other in groups)
 
@@ -106,7 +106,7 @@ def _message(group: Sequence[tuple[Error, Spot]], about: Told) -> tuple[Source, 
     limits = [each for each, _ in group if not _is_mismatch(each)]
     if limits:
         return spot.node.source, _limit(limits[0], spot)
-    return spot.node.source, _mismatch([each for each, _ in group], spot)
+    return spot.node.source, _mismatch([each for each, _ in group], spot, about)
 
 
 def unknown(name: str, names: Sequence[str], what: str) -> str:
@@ -145,12 +145,11 @@ def example_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    for _ in range(5):
-        options = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
-        if options:
-            schema = options[0]
-        elif "$ref" in schema:
-            schema = root.get("$defs", {}).get(schema["$ref"].rpartition("/")[2], {})
+    options = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    if options:
+        return _resolved(options[0], root)
+    if "$ref" in schema:
+        return _resolved(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     return schema
 
 
@@ -184,10 +183,11 @@ def _limit(error: Error, spot: Spot) -> str:
     return f"{label(spot.taken)} {message}"
 
 
-def _mismatch(errors: Sequence[Error], spot: Spot) -> str:
-    options = [option for error in errors for option in _OPTION.findall(error.get("ctx", {}).get("expected", ""))]
+def _mismatch(errors: Sequence[Error], spot: Spot, about: Told) -> str:
+    choices = [error["ctx"]["expected"] for error in errors if error["type"] == "literal_error"]
+    options = [option for choice in choices for option in _OPTION.findall(choice)]
     kinds = dict.fromkeys(_EXPECTED[error["type"]] for error in errors if error["type"] in _EXPECTED)
-    wanted = [*map(repr, options), *kinds]
+    wanted = [*(map(repr, options) if options else choices), *_short_form(spot.taken, about, kinds), *kinds]
     node, must = spot.node, f"{label(spot.taken)} must be {_listed(wanted)}"
     if not isinstance(node, Scalar):
         return f"{must}, not {'a list' if isinstance(node, Items) else 'a map'}"
@@ -197,6 +197,13 @@ def _mismatch(errors: Sequence[Error], spot: Spot) -> str:
         cure = f"put {node.written} in quotes ('{node.written}')"
         return f"{must}: {cure if len(wanted) == 1 else f'if it is text, {cure}'}"
     return f"{must}, not {node.written}"
+
+
+def _short_form(path: Sequence[Step], about: Told, kinds: Iterable[str]) -> Sequence[str]:
+    """The list that would do as well; validation turned it into something else before it compared types."""
+    schema = about.properties.get(str(path[-1]), {}) if path else {}
+    options = [inner for each in schema.get("anyOf", ()) for inner in (each, *each.get("anyOf", ()))]
+    return ["a list"] if "a list" not in kinds and any(each.get("type") == "array" for each in options) else []
 
 
 def _unquoted(value: str, wanted: Sequence[str]) -> str:
