@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d365setup.model import Source
-from d365setup.playbook.mistakes import Mistakes, shown
+from d365setup.playbook.mistakes import Mistakes
 from d365setup.playbook.nodes import Fields, Items, Node, Scalar
 from d365setup.playbook.reading import MAX_BYTES, read
 
@@ -105,7 +105,7 @@ def _content(real: Path, file: str, asked: Source, mistakes: Mistakes) -> bytes 
                 return stream.read(MAX_BYTES + 1)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
-    mistakes.add(asked, f"the file {shown(file)} {problem}")
+    mistakes.add(asked, f"the file {file!r} {problem}")
     return None
 
 
