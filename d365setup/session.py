@@ -53,13 +53,13 @@ class Session:
         check_expected(live.environment, expected)
         return live
 
-    def decide(self, live: LiveState) -> Decision:
+    def decide(self, live: LiveState, *, whole_stages: bool = False) -> Decision:
         """The plan, priced. Raises Unresolvable with everything the environment cannot resolve."""
         reads = len(ABOUT) + len(tuple(wanted(self.kinds, self.playbook.desired)))
         decision = decide(self.playbook.name, self.playbook.sha256, self.playbook.desired, live, self.kinds)
         if not decision.plan.changes:
             return decision
-        cost = estimate(decision, self.kinds, self.client.width, reads)
+        cost = estimate(decision, self.kinds, self.client.width, reads, whole=whole_stages)
         return replace(decision, plan=decision.plan.with_cost(cost))
 
     def carry_out(self, decision: Decision, settings: Settings, watch: Watch = lambda _outcome: None) -> Run:

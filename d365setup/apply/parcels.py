@@ -80,9 +80,9 @@ def loaded(decision: Decision, kinds: Kinds) -> Load:
     return Load(decision, kinds, tuple(writes_of(changes, kinds, decision.scope)), waits)
 
 
-def estimate(decision: Decision, kinds: Kinds, width: int, reads: int) -> Cost:
+def estimate(decision: Decision, kinds: Kinds, width: int, reads: int, *, whole: bool = False) -> Cost:
     """What applying this plan takes: the reading of a plan (``reads`` queries), then each stage."""
-    stages = loaded(decision, kinds).stages(width)
+    stages = loaded(decision, kinds).stages(width, whole=whole)
     parcels = [parcel for stage in stages for parcel in stage]
     operations = reads + sum(len(parcel.writes) + len(parcel.queries) for parcel in parcels)
     return Cost(1 + len(stages), min(width, reads) + len(parcels), operations)

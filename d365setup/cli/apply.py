@@ -90,7 +90,7 @@ def command(playbook: Path, *, choices: Choices, given: Given, target: Target, o
     """Read, compare, ask, write, read back."""
     allowed = choices.allowed
     with opened(playbook, given, target, output, read_only=False) as session:
-        decision = decided(session, target, output)
+        decision = decided(session, target, output, whole_stages=choices.settings.whole_stages)
         check_limits(decision.plan, allowed)
         if not decision.plan.changes:
             return output.emit(Run(decision.plan, traffic=session.traffic))
