@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from typing import Any, TypeGuard
 
@@ -16,14 +16,31 @@ Kinds = Mapping[str, Kind[Any]]
 
 def discover() -> Kinds:
     """All kinds by name, each after those it names in ``after``. Raises ImportError when a file here is broken."""
-    found = {kind.kind: kind for kind in _defined()}
+    return ordered(_defined())
+
+
+def ordered(kinds: Iterable[Kind[Any]]) -> Kinds:
+    """These kinds by name, each after those it names in ``after``. Raises ImportError where that is impossible."""
+    found: dict[str, Kind[Any]] = {}
+    for kind in kinds:
+        if kind.kind in found:
+            both = f"{type(found[kind.kind]).__module__} and {type(kind).__module__}"
+            raise ImportError(f"{both} both define the kind {kind.kind!r}; rename one")
+        found[kind.kind] = kind
     order = TopologicalSorter({name: kind.after for name, kind in sorted(found.items())}).static_order()
-    return {name: found[name] for name in order}
+    return {name: _known(name, found) for name in order}
 
 
 def specs(kinds: Kinds) -> dict[str, type[Spec]]:
     """The spec types, as the playbook loader wants them."""
     return {name: kind.spec for name, kind in kinds.items()}
+
+
+def _known(name: str, found: Kinds) -> Kind[Any]:
+    if name not in found:
+        followers = ", ".join(type(kind).__module__ for kind in found.values() if name in kind.after)
+        raise ImportError(f"{followers}: after names {name!r}, which is no kind")
+    return found[name]
 
 
 def _defined() -> list[Kind[Any]]:

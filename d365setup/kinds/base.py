@@ -155,7 +155,7 @@ class TableKind(Kind[S]):
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
         """One `Live` for each row that is ours to manage."""
-        for row in rows.get(self.label, ()):
+        for row in distinct(rows.get(self.label, ()), self.row_key):
             spec = self.from_row(row)
             if spec is not None:
                 yield Live(spec, row[self.row_key], row.get("@odata.etag", ""), bool(row.get("ismanaged")))
@@ -228,12 +228,6 @@ def same_text(value: Any) -> Any:
     return value.replace("\r\n", "\n") if isinstance(value, str) else value
 
 
-def any_name(column: str, names: Iterable[str]) -> str:
-    """A filter that finds rows by name. The service ignores case here, so near misses come along and are noticed."""
-    terms = [f"{column} eq {quoted(name)}" for name in dict.fromkeys(names)]
-    return "(" + " or ".join(terms) + ")"
-
-
-def quoted(text: str) -> str:
-    """An OData string literal: single quotes doubled (web-api page, section 1.8)."""
-    return "'" + text.replace("'", "''") + "'"
+def distinct(rows: Iterable[Row], key: str) -> Iterator[Row]:
+    """Each row once: what was asked for in several queries may come more than once."""
+    return iter({row[key]: row for row in rows}.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from d365setup.kinds import users
@@ -33,20 +34,21 @@ class Settled:
 
 @dataclass(frozen=True)
 class _Rival:
-    user: users.User
+    name: str
+    units: int | None  # None: a bot that says highest as well
     queue: str
 
     def __str__(self) -> str:
-        return f"{self.user.shown} ({self.user.capacity}) in {self.queue}"
+        return f"{self.name} ({self.units}) in {self.queue}"
 
 
 def clashes(bot: BotUser, desired: Desired) -> Iterator[Mistake]:
-    """Two bots that both say `highest` in one queue can never both be right."""
+    """Two bots that both say `highest` in one queue can never both be right; told of the later one."""
     if bot.capacity != "highest" or bot.existing:
         return
     for queue in _declared(bot, desired):
-        for other in _declared_bots(queue, desired):
-            if other.name != bot.name and other.capacity == "highest" and not other.existing:
+        for other in takewhile(lambda each: each.name != bot.name, _declared_bots(queue, desired)):
+            if other.capacity == "highest" and not other.existing:
                 message = f"{other.name} is in the queue {queue} too, and also says highest; give one of them a number"
                 yield Mistake(("capacity",), message)
 
@@ -54,38 +56,36 @@ def clashes(bot: BotUser, desired: Desired) -> Iterator[Mistake]:
 def settle(bot: BotUser, live: Live[BotUser] | None, scope: Scope) -> Settled:
     """The number this bot's capacity must be, as things stand and as the playbook will make them."""
     queues = _queues(bot, live, scope)
-    own = live.row_id if live else ""
     notes = tuple(_idle(bot, queues, scope))
     if bot.capacity == "maximum":
         return Settled(MAXIMUM, "maximum", notes)
     if isinstance(bot.capacity, int):
         return Settled(bot.capacity, "", notes)
-    people = [r for queue in queues for r in _people(queue, scope)]
-    bots = [r for queue in queues for r in _bots(queue, own, bot, scope)]
-    return _highest(bot, live, people, bots, notes)
+    people = [rival for queue in queues for rival in _people(queue, scope)]
+    bots = [rival for queue in queues for rival in _bots(queue, bot, scope)]
+    found = _highest(live, people)
+    errors = tuple(Note("error", bot.id, told, bot.source) for told in _unbeatable(found.units, people, bots))
+    return Settled(found.units, found.reason, (*notes, *errors))
 
 
-def _highest(
-    bot: BotUser,
-    live: Live[BotUser] | None,
-    people: Sequence[_Rival],
-    bots: Sequence[_Rival],
-    notes: tuple[Note, ...],
-) -> Settled:
-    top = max(people, key=lambda rival: rival.user.capacity, default=None)
-    have = live.spec.capacity if live and isinstance(live.spec.capacity, int) else 0
-    limit = top.user.capacity if top else -1
-    if limit >= MAXIMUM:
-        message = f"nobody can have more capacity than {top}; lower it, or take that person out of the queue"
-        return Settled(MAXIMUM, "", (*notes, Note("error", bot.id, message, bot.source)))
-    units = have if live and have > limit else max(limit + 1, AT_LEAST)
-    reason = f"must beat {top}" if top else "no person to beat in its queues"
-    stronger = [rival for rival in bots if rival.user.capacity >= units]
-    errors = [
-        Note("error", bot.id, f"the bot {rival} has as much or more; use a number instead of highest", bot.source)
-        for rival in stronger
-    ]
-    return Settled(units, reason, (*notes, *errors))
+def _highest(live: Live[BotUser] | None, people: Sequence[_Rival]) -> Settled:
+    """What the bot has where that is enough; a bot without any units beats nobody, not even an empty queue."""
+    top = max(people, key=lambda rival: rival.units or 0, default=None)
+    limit = (top.units or 0) if top else 0
+    have = live.spec.capacity if live else None
+    units = have if isinstance(have, int) and have > limit else max(limit + 1, AT_LEAST)
+    return Settled(min(units, MAXIMUM), f"must beat {top}" if top else "no person to beat in its queues")
+
+
+def _unbeatable(units: int, people: Sequence[_Rival], bots: Sequence[_Rival]) -> Iterator[str]:
+    for rival in people:
+        if rival.units == MAXIMUM:
+            yield f"nobody can have more capacity than {rival}; lower it, or take that person out of the queue"
+    for rival in bots:
+        if rival.units is None:
+            yield f"{rival.name} is in the queue {rival.queue} too, and also says highest; give one of them a number"
+        elif rival.units >= units:
+            yield f"the bot {rival} has as much or more; use a number instead of highest"
 
 
 def _declared(bot: BotUser, desired: Desired) -> Iterator[str]:
@@ -94,11 +94,15 @@ def _declared(bot: BotUser, desired: Desired) -> Iterator[str]:
             yield link.queue
 
 
+def _all_declared(desired: Desired) -> Iterator[BotUser]:
+    for spec in desired.specs:
+        if spec.kind == "bot_user":
+            yield spec  # type: ignore[misc]  # a bot_user spec by its kind; importing the class would be a circle
+
+
 def _declared_bots(queue: str, desired: Desired) -> Iterator[BotUser]:
-    for link in desired.of(QueueMember):
-        found = desired.find("bot_user", join_key(link.name))
-        if link.queue == queue and found is not None:
-            yield found  # type: ignore[misc]  # a bot_user spec by its kind; importing the class would be a circle
+    names = {link.name for link in desired.of(QueueMember) if link.queue == queue}
+    return (bot for bot in _all_declared(desired) if bot.name in names)
 
 
 def _queues(bot: BotUser, live: Live[BotUser] | None, scope: Scope) -> list[str]:
@@ -117,29 +121,37 @@ def _exact(queue: str, desired: Desired) -> bool:
 
 def _people(queue: str, scope: Scope) -> Iterator[_Rival]:
     """Enabled people who are in the queue, or will be once the playbook is applied."""
-    wanted = {link.name.casefold() for link in scope.desired.of(QueueMember) if link.queue == queue}
-    stays = not _exact(queue, scope.desired)
-    seen: dict[str, users.User] = {}
-    for user in users.members(scope.live, queue):
-        if stays or user.email.casefold() in wanted:
-            seen[user.row_id] = user
-    for email in wanted:
-        seen.update({user.row_id: user for user in users.by_email(scope.live, email)})
-    yield from (_Rival(user, queue) for user in seen.values() if user.enabled and user.is_person)
+    wanted = {link.name for link in scope.desired.of(QueueMember) if link.queue == queue and link.is_person}
+    seen = {user.row_id: user for email in wanted for user in users.by_email(scope.live, email)}
+    if not _exact(queue, scope.desired):
+        seen.update({user.row_id: user for user in users.members(scope.live, queue)})
+    for user in seen.values():
+        if user.enabled and user.is_person:
+            yield _Rival(user.shown, user.capacity, queue)
 
 
-def _bots(queue: str, own: str, bot: BotUser, scope: Scope) -> Iterator[_Rival]:
-    """Other live bots of the queue; one that this playbook declares counts with what the playbook gives it."""
-    if _exact(queue, scope.desired):
+def _bots(queue: str, bot: BotUser, scope: Scope) -> Iterator[_Rival]:
+    """Other bots that are or will be in the queue: with what the playbook gives them, else with what they have."""
+    declared = {each.identity: each for each in _all_declared(scope.desired)}
+    joined = {each.identity: each for each in _declared_bots(queue, scope.desired)}
+    for user in () if _exact(queue, scope.desired) else users.members(scope.live, queue):
+        if user.application_id in declared:
+            joined[user.application_id] = declared[user.application_id]
+        elif user.is_bot and user.enabled:
+            yield _Rival(user.shown, user.capacity, queue)
+    for other in joined.values():
+        if other.identity != bot.identity:
+            yield from _declared_rival(other, queue, scope)
+
+
+def _declared_rival(other: BotUser, queue: str, scope: Scope) -> Iterator[_Rival]:
+    if other.existing:
+        live = scope.live.find("bot_user", other.identity)
+        if live and live.spec.enabled:
+            yield _Rival(other.name, live.spec.capacity or 0, queue)
         return
-    declared = {getattr(spec, "application_id", "") for spec in scope.desired.specs if spec.kind == "bot_user"}
-    for user in users.members(scope.live, queue):
-        if user.is_bot and user.enabled and user.row_id != own and user.application_id not in declared:
-            yield _Rival(user, queue)
-    for other in _declared_bots(queue, scope.desired):
-        if other.name != bot.name and other.capacity != "highest":
-            units = MAXIMUM if other.capacity == "maximum" else int(other.capacity)
-            yield _Rival(users.User("", other.name, "", True, other.application_id, "-", units), queue)  # noqa: FBT003
+    units = {"highest": None, "maximum": MAXIMUM}.get(str(other.capacity), other.capacity)
+    yield _Rival(other.name, None if units is None else int(units), queue)
 
 
 def _idle(bot: BotUser, queues: Sequence[str], scope: Scope) -> Iterator[Note]:

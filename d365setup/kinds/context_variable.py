@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from d365setup.kinds.base import Column, TableKind, any_name
+from d365setup.kinds.base import Column, TableKind
 from d365setup.kinds.fields import Flag, Name100
-from d365setup.kinds.rule_sets import RouteRules
+from d365setup.kinds.filters import named
+from d365setup.kinds.nearest import did_you_mean, has_twins, is_confused
+from d365setup.kinds.rule_sets import RuleText
 from d365setup.kinds.workstream import Contract
 from d365setup.model import Desired, Live, Mistake, Named, Note, Place, Query, Row, Rows, Scope, Spec, hidden, join_key
 
@@ -52,8 +54,13 @@ class ContextVariable(Spec):
         return join_key(self.workstream, self.name)
 
     def check(self, desired: Desired) -> Iterator[Mistake]:
-        """Names the platform keeps for itself are refused."""
+        """Names the platform keeps for itself are refused; what is only referred to is not described."""
         del desired
+        if self.existing and self.display_name is not None:
+            told = (
+                "existing: true only refers to the variable and never changes it: leave out display_name, or existing"
+            )
+            yield Mistake(("display_name",), told)
         if self.name.casefold() in RESERVED or self.name.casefold().startswith("va_"):
             yield Mistake(("name",), f"{self.name!r} is a name the platform keeps for itself; choose another")
 
@@ -86,10 +93,9 @@ class ContextVariables(TableKind[ContextVariable]):
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """All variables of the work streams: one that differs in case only must be seen."""
-        streams = [each.workstream for each in wanted.of(ContextVariable)]
-        if streams:
-            select = (self.row_key, "msdyn_name", "msdyn_displayname", "msdyn_datatype", "statecode", "ismanaged")
-            where = any_name("msdyn_liveworkstreamid/msdyn_name", streams)
+        streams = (each.workstream for each in wanted.of(ContextVariable))
+        select = (self.row_key, "msdyn_name", "msdyn_displayname", "msdyn_datatype", "statecode", "ismanaged")
+        for where in named("msdyn_liveworkstreamid/msdyn_name", streams):
             yield Query(self.label, self.entity_set, select, where, ("msdyn_liveworkstreamid($select=msdyn_name)",))
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
@@ -101,17 +107,19 @@ class ContextVariables(TableKind[ContextVariable]):
     def from_row(self, row: Row) -> ContextVariable:
         """The variable with its work stream's name."""
         stream = (row.get("msdyn_liveworkstreamid") or {}).get("msdyn_name") or ""
-        return ContextVariable(**self.read(row), workstream=stream, active=not row.get("statecode"))
+        fields = {**self.read(row), "name": row.get("msdyn_name") or ""}
+        return ContextVariable(**fields, workstream=stream, active=not row.get("statecode"))
 
     def resolve(self, desired: ContextVariable, scope: Scope) -> Iterator[ContextVariable | Note]:
         """A live variable of that name must be usable, and its type is not changed under a rule."""
         yield desired
         live = scope.live.find(self.kind, desired.identity)
         if live is None:
-            if desired.existing and scope.live.find("workstream", join_key(desired.workstream)):
-                yield Note("error", desired.id, "there is no context variable of this name", desired.source)
+            if desired.existing:
+                yield from _absence(desired, scope)
             return
-        yield from (Note("error", desired.id, problem, desired.source) for problem in _unusable(desired, live, scope))
+        for problem in () if has_twins(desired, scope.live) else _unusable(desired, live, scope):
+            yield Note("error", desired.id, problem, desired.source)
         yield from _contract_doubts(desired, live, scope)
 
     def to_row(self, spec: ContextVariable, scope: Scope) -> dict[str, Any]:
@@ -129,22 +137,37 @@ class ContextVariables(TableKind[ContextVariable]):
         return f"workstream:{join_key(spec.workstream)}"
 
 
+def _absence(desired: ContextVariable, scope: Scope) -> Iterator[Note]:
+    stream = join_key(desired.workstream)
+    if scope.live.find("workstream", stream) is None or is_confused(desired, scope.live):
+        return  # told already, in words that help more
+    names = [each.spec.name for each in scope.live.of(ContextVariable) if each.spec.workstream == desired.workstream]
+    hint = did_you_mean(desired.name, names) or "; leave out existing: true so that it is made"
+    yield Note("error", desired.id, f"the work stream has no context variable of this name{hint}", desired.source)
+
+
 def _unusable(desired: ContextVariable, live: Live[ContextVariable], scope: Scope) -> Iterator[str]:
     have = live.spec.type
     if not live.spec.active:
         yield f"the variable of this name ({live.row_id}) is inactive; activate it or choose another name"
     if have not in ("text", "number"):
         yield (
-            f"the variable of this name ({live.row_id}) is of type {have}, which a bot cannot fill and a rule of ours "
-            "cannot use; choose another name"
+            f"the variable of this name ({live.row_id}) is of type {have or 'unknown'}, which a bot cannot fill and a "
+            "rule of ours cannot use; choose another name"
         )
     elif desired.type and desired.type != have:
-        users = [rule for each in scope.live.known(RouteRules) for rule in each.rules_using(desired)]
-        if users:
-            yield (
-                f"its type is {have}, and rules use it ({', '.join(users)}); take it out of them first, or declare "
-                f"type: {have}"
-            )
+        yield from _retyping(desired, have, scope)
+
+
+def _retyping(desired: ContextVariable, have: str, scope: Scope) -> Iterator[str]:
+    if desired.existing:
+        yield f"its type is {have}, and existing: true never changes it; say type: {have}, or leave out existing"
+        return
+    texts = (each for each in scope.live.known(RuleText) if each.workstream == desired.workstream)
+    users = dict.fromkeys(rule for each in texts for rule in each.users_of(desired.name))
+    if users:
+        shown = ", ".join(repr(each) for each in users)
+        yield f"its type is {have}, and {shown} uses it; take it out of the rules first, or say type: {have}"
 
 
 def _contract_doubts(desired: ContextVariable, live: Live[ContextVariable], scope: Scope) -> Iterator[Note]:

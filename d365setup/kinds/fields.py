@@ -17,11 +17,22 @@ EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _ZERO = "00000000-0000-0000-0000-000000000000"
 
 
+# Control characters, halves of characters, separators of lines; and what XML cannot hold (XML 1.0, section 2.2).
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
 def _plain(text: str) -> str:
     if text != text.strip():
         raise ValueError("begins or ends with white space, which nobody would see in the admin centre")
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if _UNSEEN.search(text):
         raise ValueError("holds a control character (a tab or a line end, for instance)")
+    return text
+
+
+def _writable(text: str) -> str:
+    if _UNWRITABLE.search(text):
+        raise ValueError("holds a control character, which a rule set cannot hold")
     return text
 
 
@@ -36,7 +47,7 @@ def _guid(text: str) -> str:
 
 
 def _email(text: str) -> str:
-    if not re.match(EMAIL_PATTERN, text):
+    if not re.fullmatch(EMAIL_PATTERN, text):
         raise ValueError("is not an e-mail address")
     return text
 
@@ -47,6 +58,8 @@ Guid = Annotated[str, AfterValidator(_guid), Field(json_schema_extra={"pattern":
 Email = Annotated[
     str, StringConstraints(max_length=100), AfterValidator(_email), Field(json_schema_extra={"format": "email"})
 ]
+# What a variable is compared with; a bot can hand over no longer value (routing facts, section 4.3).
+Value4000 = Annotated[str, Field(strict=True, min_length=1, max_length=4000), AfterValidator(_writable)]
 Text2000 = Annotated[str, StringConstraints(max_length=2000)]
 Priority = Annotated[int, Field(strict=True, ge=1, le=2147483647)]
 Flag = Annotated[bool, Field(strict=True)]

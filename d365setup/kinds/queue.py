@@ -9,9 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from d365setup.kinds import users
-from d365setup.kinds.base import Column, TableKind, any_name, quoted
+from d365setup.kinds.base import Column, TableKind, distinct
 from d365setup.kinds.fields import Flag, Name200, Priority, Text2000
-from d365setup.model import Desired, Live, Named, Note, Place, Query, Row, Rows, Scope, Spec, Stage, hidden
+from d365setup.kinds.filters import alternatives, named
+from d365setup.kinds.nearest import did_you_mean, has_twins, is_confused
+from d365setup.model import Desired, Live, Mistake, Named, Note, Place, Query, Row, Rows, Scope, Spec, hidden
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ class Queue(Spec):
     omnichannel: bool = hidden(True)  # noqa: FBT003
     active: bool = hidden(True)  # noqa: FBT003
 
+    def check(self, desired: Desired) -> Iterator[Mistake]:
+        """What only applies to a queue of ours is not said of one that is only referred to."""
+        del desired
+        for name in ("description", "priority", "assignment"):
+            if self.existing and getattr(self, name) is not None:
+                told = f"existing: true only refers to the queue and never changes it: leave out {name}, or existing"
+                yield Mistake((name,), told)
+
 
 TYPES = {"messaging": 192350000, "record": 192350001, "voice": 192350002}
 METHODS = {  # queue.msdyn_assignmentstrategy; 192350002 is a custom configuration, which only the admin centre can make
@@ -75,7 +85,6 @@ class Queues(TableKind[Queue]):
 
     kind = Queue.kind
     spec = Queue
-    stage = Stage.THINGS
     entity_set = "queues"
     row_key = "queueid"
     label = "queues"
@@ -91,35 +100,30 @@ class Queues(TableKind[Queue]):
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """The declared queues with their members; every queue a declared bot is in; all Omnichannel queues by name."""
-        names = [queue.name for queue in wanted.of(Queue)]
-        bots = [getattr(spec, "application_id", "") for spec in wanted.specs if spec.kind == "bot_user"]
-        terms = [any_name("name", names)] if names else []
-        terms += [f"queuemembership_association/any(m:m/applicationid eq {bot})" for bot in dict.fromkeys(bots)]
-        if terms:
-            yield queue_query(" or ".join(terms))
-        if names:
-            named = " or ".join(f"name eq {quoted(name)}" for name in dict.fromkeys(names))
-            yield Query("queue names", "queues", ("queueid", "name"), f"msdyn_isomnichannelqueue eq true or {named}")
+        bots = [spec.identity for spec in wanted.specs if spec.kind == "bot_user"]
+        joined = (f"queuemembership_association/any(m:m/applicationid eq {bot})" for bot in bots)
+        for where in (*named("name", (queue.name for queue in wanted.of(Queue))), *alternatives(joined)):
+            yield queue_query(where)
+        if wanted.of(Queue):
+            yield Query("queue names", "queues", ("queueid", "name"), "msdyn_isomnichannelqueue eq true")
 
     def readback(self, changed: Desired) -> Iterable[Query]:
         """The queues themselves."""
-        names = [queue.name for queue in changed.of(Queue)]
-        if names:
-            yield queue_query(any_name("name", names))
+        return map(queue_query, named("name", (queue.name for queue in changed.of(Queue))))
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
         """Lives of the queues read in full, names of all, and who is in them."""
         yield from super().from_rows(rows)
-        for row in rows.get("queue names", ()):
+        for row in distinct((*rows.get(self.label, ()), *rows.get("queue names", ())), self.row_key):
             yield Named(self.kind, Queue(name=row["name"] or "").identity, row["name"] or "", row["queueid"])
-        for row in rows.get(self.label, ()):
+        for row in distinct(rows.get(self.label, ()), self.row_key):
             for member in row.get("queuemembership_association") or ():
                 yield users.Membership(row["name"] or "", row["queueid"], users.user(member))
 
     def from_row(self, row: Row) -> Queue:
         """Every queue read is described, whatever it is; `resolve` says which are refused."""
         return Queue(
-            **self.read(row),
+            **{**self.read(row), "name": row.get("name") or ""},
             private=row.get("queueviewtype") == PRIVATE,
             omnichannel=bool(row.get("msdyn_isomnichannelqueue")),
             active=not row.get("statecode"),
@@ -130,10 +134,14 @@ class Queues(TableKind[Queue]):
         yield desired
         live = scope.live.find(self.kind, desired.identity)
         if live is None:
-            if desired.existing:
-                yield Note("error", desired.id, "there is no queue of this name in the environment", desired.source)
+            if desired.existing and not is_confused(desired, scope.live):
+                hint = did_you_mean(
+                    desired.name, (each.shown for each in scope.live.known(Named) if each.kind == self.kind)
+                )
+                message = f"there is no queue of this name{hint or '; leave out existing: true so that it is made'}"
+                yield Note("error", desired.id, message, desired.source)
             return
-        for problem in unusable(desired, live):
+        for problem in () if has_twins(desired, scope.live) else unusable(desired, live):
             yield Note("error", desired.id, problem, desired.source)
 
 

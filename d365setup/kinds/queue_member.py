@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from d365setup.kinds import users
-from d365setup.kinds.base import Kind, any_name
+from d365setup.kinds.base import Kind, distinct
+from d365setup.kinds.filters import named
 from d365setup.kinds.queue import Queue, queue_query
 from d365setup.model import (
     Action,
@@ -79,35 +80,32 @@ class QueueMembers(Kind[QueueMember]):
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """The people named as members; the queues' own members come with the queues."""
-        links = wanted.of(QueueMember)
-        people = [link.name for link in links if link.is_person]
-        if people:
-            where = any_name("internalemailaddress", people)
+        people = (link.name for link in wanted.of(QueueMember) if link.is_person)
+        for where in named("internalemailaddress", people):
             yield Query("people", "systemusers", users.COLUMNS, where)
 
     def readback(self, changed: Desired) -> Iterable[Query]:
-        """The queues with their members."""
-        queues = [link.queue for link in changed.of(QueueMember)]
-        if set(queues) - {queue.name for queue in changed.of(Queue)}:
-            yield queue_query(any_name("name", queues), "member queues")
+        """The queues with their members, where they are not read back as queues anyway."""
+        read = {queue.name for queue in changed.of(Queue)}
+        queues = (link.queue for link in changed.of(QueueMember) if link.queue not in read)
+        for where in named("name", queues):
+            yield queue_query(where, "member queues")
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
         """One live link for each member of each queue read, and the people found by address."""
         for row in rows.get("people", ()):
             yield users.user(row)
-        for queue in (*rows.get("queues", ()), *rows.get("member queues", ())):
-            for row in queue.get("queuemembership_association") or ():
-                user = users.user(row)
-                name = user.email if user.is_person and user.email else user.shown
+        for queue in distinct((*rows.get("queues", ()), *rows.get("member queues", ())), "queueid"):
+            found = [users.user(row) for row in queue.get("queuemembership_association") or ()]
+            for user, name in zip(found, _names(found), strict=True):
                 yield Live(QueueMember(name=name, queue=queue["name"] or "", user_id=user.row_id), user.row_id)
 
     def resolve(self, desired: QueueMember, scope: Scope) -> Iterator[QueueMember | Note]:
         """An address becomes the one enabled person who has it; a bot's name becomes the bot's row."""
-        if desired.is_person:
-            yield from self._person(desired, scope)
-            return
         bot = scope.desired.find("bot_user", join_key(desired.name))
-        if bot is not None:
+        if bot is None:
+            yield from self._person(desired, scope)
+        else:
             yield replace(desired, user_id=scope.ids.of("bot_user", bot.identity))
 
     def _person(self, desired: QueueMember, scope: Scope) -> Iterator[QueueMember | Note]:
@@ -120,11 +118,13 @@ class QueueMembers(Kind[QueueMember]):
 
     def removals(self, scope: Scope) -> Iterator[Live[QueueMember]]:
         """Members nobody declared, of queues whose members are ``exact``."""
-        declared = {link.identity for link in scope.resolved.of(QueueMember)}
+        declared = {link.identity: link.key for link in scope.resolved.of(QueueMember)}
         exact = {q.name: q for q in scope.desired.of(Queue) if q.members and q.members.mode == "exact"}
         for live in scope.live.of(QueueMember):
-            if live.spec.queue in exact and live.spec.identity not in declared:
-                yield replace(live, spec=replace(live.spec, source=exact[live.spec.queue].source))
+            link = live.spec
+            if link.queue in exact and link.identity not in declared:
+                told_apart = f"{link.name} ({link.user_id})" if link.key in declared.values() else link.name
+                yield replace(live, spec=replace(link, name=told_apart, source=exact[link.queue].source))
 
     def diff(self, desired: QueueMember | None, live: Live[QueueMember] | None) -> Change | None:
         """A link is there or is not."""
@@ -140,18 +140,25 @@ class QueueMembers(Kind[QueueMember]):
     def writes(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
         """Associate, or take the association away."""
         for change in changes:
-            link = change.desired
-            if isinstance(link, QueueMember):
-                queue = scope.ids.of("queue", Queue(name=link.queue).identity)
-                path = f"queues({queue})/queuemembership_association"
-                needs = frozenset({Queue(name=link.queue).id, ResourceId("bot_user", join_key(link.name))})
-                if change.action is Action.DELETE:
-                    yield Write(
-                        self.stage, "DELETE", f"{path}({link.user_id})/$ref", None, (change.id,), group=link.queue
-                    )
-                else:
-                    body = {"@odata.id": f"systemusers({link.user_id})"}
-                    yield Write(self.stage, "POST", f"{path}/$ref", body, (change.id,), needs=needs, group=link.queue)
+            link: Any = change.desired
+            queue = Queue(name=link.queue)
+            path = f"queues({scope.ids.of('queue', queue.identity)})/queuemembership_association"
+            group = f"members:{link.queue}"
+            if change.action is Action.DELETE:
+                gone = f"{path}({link.user_id})/$ref"
+                yield Write(self.stage, "DELETE", gone, None, (change.id,), group=group)
+            else:
+                body = {"@odata.id": f"systemusers({link.user_id})"}
+                needs = frozenset({queue.id, ResourceId("bot_user", join_key(link.name))})
+                yield Write(self.stage, "POST", f"{path}/$ref", body, (change.id,), needs=needs, group=group)
+
+
+def _names(members: Sequence[users.User]) -> list[str]:
+    """How the members of one queue are called: people by address, and where two share a name, by their ids too."""
+    names = [user.email if user.is_person and user.email else user.shown for user in members]
+    return [
+        f"{name} ({user.row_id})" if names.count(name) > 1 else name for name, user in zip(names, members, strict=True)
+    ]
 
 
 def _no_person(email: str, found: Sequence[users.User], able: Sequence[users.User]) -> str:

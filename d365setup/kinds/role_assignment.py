@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from d365setup.kinds.base import Kind, any_name
-from d365setup.kinds.bot_user import BotUser, bot_query
+from d365setup.kinds.base import Kind, distinct
+from d365setup.kinds.bot_user import BotUser, bot_queries
+from d365setup.kinds.filters import named
+from d365setup.kinds.nearest import did_you_mean
 from d365setup.model import (
     Action,
     Change,
@@ -21,7 +23,6 @@ from d365setup.model import (
     Scope,
     Source,
     Spec,
-    Stage,
     Write,
     hidden,
     join_key,
@@ -80,17 +81,14 @@ class RoleAssignments(Kind[RoleAssignment]):
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """The roles in every unit's copy (`resolve` picks one); the user's present roles come with the bot users."""
-        links = wanted.of(RoleAssignment)
-        if not links:
-            return
-        where = any_name("name", [link.name for link in links])
-        yield Query("roles", "roles", ("roleid", "name", "_businessunitid_value"), where)
+        for where in named("name", (link.name for link in wanted.of(RoleAssignment))):
+            yield Query("roles", "roles", ("roleid", "name", "_businessunitid_value"), where)
 
     def readback(self, changed: Desired) -> Iterable[Query]:
-        """The users who hold the roles."""
-        holders = [link.application_id for link in changed.of(RoleAssignment)]
-        if set(holders) - {bot.application_id for bot in changed.of(BotUser)}:
-            yield bot_query(holders, (), "role holders")
+        """The users who hold the roles, where they are not read back as bot users anyway."""
+        read = {bot.application_id for bot in changed.of(BotUser)}
+        holders = (link.application_id for link in changed.of(RoleAssignment) if link.application_id not in read)
+        return bot_queries(holders, (), "role holders")
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
         """Role copies as facts, and one live link for each role a bot user holds directly.
@@ -99,7 +97,7 @@ class RoleAssignments(Kind[RoleAssignment]):
         """
         for row in rows.get("roles", ()):
             yield Role(row["roleid"], row["name"], row["_businessunitid_value"] or "")
-        for user in (*rows.get("bot users", ()), *rows.get("role holders", ())):
+        for user in distinct((*rows.get("bot users", ()), *rows.get("role holders", ())), "systemuserid"):
             for row in user.get("systemuserroles_association") or ():
                 if row.get("_businessunitid_value") != user.get("_businessunitid_value"):
                     continue
@@ -118,9 +116,7 @@ class RoleAssignments(Kind[RoleAssignment]):
         if roles:
             yield replace(desired, role_id=roles[0].row_id)
             return
-        alike = [each.name for each in scope.live.known(Role) if each.name.casefold() == desired.name.casefold()]
-        hint = f"; did you mean {alike[0]!r}?" if alike else "; is Omnichannel for Customer Service installed?"
-        message = f"there is no role {desired.name!r} in the root business unit{hint}"
+        message = f"there is no role {desired.name!r} in the root business unit{_hint(desired.name, scope)}"
         yield Note("error", desired.id, message, desired.source)
 
     def diff(self, desired: RoleAssignment | None, live: Live[RoleAssignment] | None) -> Change | None:
@@ -133,17 +129,23 @@ class RoleAssignments(Kind[RoleAssignment]):
     def writes(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
         """Associate the role with the user."""
         for change in changes:
-            link = change.desired
-            if change.action is Action.CREATE and isinstance(link, RoleAssignment):
-                user = scope.ids.of("bot_user", link.application_id)
-                path = f"systemusers({user})/systemuserroles_association/$ref"
-                bot = BotUser(name=link.user, application_id=link.application_id)
-                yield Write(
-                    Stage.THINGS,
-                    "POST",
-                    path,
-                    {"@odata.id": f"roles({link.role_id})"},
-                    (change.id,),
-                    needs=frozenset({bot.id}),
-                    group=str(bot.id),
-                )
+            link: Any = change.desired
+            user = scope.ids.of("bot_user", link.application_id)
+            bot = BotUser(name=link.user, application_id=link.application_id)
+            yield Write(
+                self.stage,
+                "POST",
+                f"systemusers({user})/systemuserroles_association/$ref",
+                {"@odata.id": f"roles({link.role_id})"},
+                (change.id,),
+                needs=frozenset({bot.id}),
+                group=str(bot.id),
+            )
+
+
+def _hint(name: str, scope: Scope) -> str:
+    copies = list(scope.live.known(Role))
+    if any(each.name == name for each in copies):
+        return ", only further down; make it in the root unit, where bot users live, or name another role"
+    cure = "; check the spelling, and whether Omnichannel for Customer Service is installed"
+    return did_you_mean(name, (each.name for each in copies)) or cure

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from d365setup import ruleset
-from d365setup.conditions import All, AnyOf, Condition, Operator, Test, describe, same, variables
+from d365setup.conditions import ALWAYS, Condition, describe, same, variables
+from d365setup.kinds import rule_checks
 from d365setup.kinds.base import Kind, made
 from d365setup.kinds.context_variable import ContextVariable
 from d365setup.kinds.fields import Name200
 from d365setup.kinds.queue import Queue
-from d365setup.kinds.rule_sets import ROUTE_TO_QUEUE, OutputContract, RouteRules, route_rules, rule_set_queries
+from d365setup.kinds.rule_sets import RouteRules, route_rules, rule_set_queries, rules_of
+from d365setup.kinds.rule_writes import founded, rewritten, text_with
 from d365setup.kinds.when import WhenCondition
-from d365setup.kinds.workstream import Contract, queue_and_members, workstream_query
+from d365setup.kinds.workstream import Contract, queue_and_members, workstream_queries
 from d365setup.model import (
     Action,
     Change,
@@ -38,8 +40,6 @@ from d365setup.model import (
     join_key,
 )
 
-ALWAYS = All(())
-
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingRule(Spec):
@@ -55,6 +55,7 @@ class RoutingRule(Spec):
     queue_id: str = hidden("")
     moves: tuple[int, int] | None = hidden(None)  # places among the declared rules, where it must change its place
     enabled: bool = hidden(True)  # noqa: FBT003
+    trouble: str = hidden("")  # found while applying: why the rules cannot be written as planned
 
     @property
     def key(self) -> str:
@@ -76,34 +77,11 @@ class RoutingRule(Spec):
 
     def check(self, desired: Desired) -> Iterator[Mistake]:
         """What a variable is compared with fits its type."""
-        for test in _tests(self.condition):
+        for test in rule_checks.tests(self.condition):
             variable = desired.find(ContextVariable.kind, join_key(self.workstream, test.variable))
             kind = variable.type if isinstance(variable, ContextVariable) else None
-            yield from _misfits(test, kind)
-
-
-def _tests(condition: Condition) -> Iterator[Test]:
-    if isinstance(condition, Test):
-        yield condition
-    elif isinstance(condition, All | AnyOf):
-        for part in condition.parts:
-            yield from _tests(part)
-
-
-def _misfits(test: Test, kind: str | None) -> Iterator[Mistake]:
-    values = test.value if isinstance(test.value, tuple) else (test.value,)
-    path = ("when", test.variable)
-    if kind == "text" and test.operator in (Operator.MORE_THAN, Operator.AT_LEAST):
-        yield Mistake(path, f"{test.operator.value!r} compares numbers, and {test.variable} is declared as text")
-        return
-    for value in values:
-        if kind == "number" and isinstance(value, str):
-            yield Mistake(path, f"{test.variable} is declared as a number and can never equal {value!r}")
-        if kind == "text" and isinstance(value, int):
-            yield Mistake(path, f"{test.variable} is declared as text: write the value in quotes, '{value}'")
-
-
-DECLARATIVE, DECISION_LIST = 192350000, 192350000  # msdyn_rulesettype, msdyn_authoringmode
+            for message in rule_checks.misfits(test, kind):
+                yield Mistake(("when", test.variable), message)
 
 
 class RoutingRules(Kind[RoutingRule]):
@@ -115,117 +93,121 @@ class RoutingRules(Kind[RoutingRule]):
     stage = Stage.ROUTES
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
-        """The rule sets of the work streams; the contracts come with the work streams."""
-        streams = list(dict.fromkeys(rule.workstream for rule in wanted.of(RoutingRule)))
-        if streams:
-            yield from rule_set_queries(streams)
+        """The rule sets of the work streams, also where only variables are declared: rules may use them."""
+        rules = (rule.workstream for rule in wanted.of(RoutingRule))
+        variables_of = (variable.workstream for variable in wanted.of(ContextVariable))
+        return rule_set_queries((*rules, *variables_of))
+
+    def readback(self, changed: Desired) -> Iterable[Query]:
+        """The rule sets of the changed rules."""
+        return rule_set_queries(rule.workstream for rule in changed.of(RoutingRule))
 
     def gate(self, changes: Sequence[Change]) -> Iterable[Query]:
         """The work streams' contracts."""
-        streams = dict.fromkeys(_stream(change) for change in changes)
-        if streams:
-            yield workstream_query(streams, "contracts")
+        return workstream_queries(dict.fromkeys(_stream(change) for change in changes), "contracts")
 
     def settled(self, desired: RoutingRule, scope: Scope) -> RoutingRule:
-        """Whether the rule still must move, judged by the rules as they now are."""
-        names = [rule.name for rule in _declared(desired.workstream, scope)]
-        moves = ruleset.moved(rules_of(scope.live, desired.workstream).rules, names).get(desired.name)
-        return replace(desired, moves=moves)
+        """Whether the rule still must move and can be written, judged by the rules as they now are."""
+        facts, names = self._known(desired, scope.live, scope.resolved)
+        twins = any(rule_checks.twins(name, facts) for name in names)
+        trouble = facts.problem or ("two rules of one name" if twins else "")
+        return replace(desired, moves=rule_checks.moves(facts, names).get(desired.name), trouble=trouble)
+
+    def _known(self, rule: RoutingRule, live: LiveState, desired: Desired) -> tuple[RouteRules, list[str]]:
+        """The live rules of the rule's work stream, and the names of the declared ones."""
+        return rules_of(live, rule.workstream), [each.name for each in _declared(rule.workstream, desired)]
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
         """The rule sets as facts, and each rule in them as a live one."""
-        named = [*rows.get("queues", ()), *rows.get("queue names", ())]
-        queues = {row["queueid"]: row["name"] for row in named}
+        named = (*rows.get("queues", ()), *rows.get("queue names", ()))
+        queues = {row["queueid"]: row["name"] or "" for row in named}
         for fact in route_rules(rows):
             yield fact
             if isinstance(fact, RouteRules):
-                for rule in fact.rules:
-                    live = _live(fact, rule, queues)
-                    yield live
+                lives = [_live(fact, rule, queues) for rule in fact.rules]
+                yield from lives
+                for live in {each.spec.name: each for each in lives}.values():  # twins: see `resolve`
                     yield Named(self.kind, live.spec.identity, live.spec.key, live.row_id)
 
     def resolve(self, desired: RoutingRule, scope: Scope) -> Iterator[RoutingRule | Note]:
         """The queue becomes its row; what the live rule set makes of the rule's place is found out."""
-        facts = rules_of(scope.live, desired.workstream)
-        own = [rule for rule in scope.desired.of(RoutingRule) if rule.workstream == desired.workstream]
+        facts, names = self._known(desired, scope.live, scope.desired)
+        own = _declared(desired.workstream, scope.desired)
         if desired is own[0]:  # what is wrong with the work stream's rules is told once
-            yield from _troubles(facts, desired, scope)
-        live = scope.live.find(self.kind, desired.identity)
-        if live is not None:
-            yield from _standing(desired, facts, scope)
-        names = [rule.name for rule in own]
-        moves = ruleset.moved(facts.rules, names).get(desired.name)
-        if desired.name in ruleset.behind_unconditional(facts.rules, names):
-            message = "stands behind an undeclared rule without a condition, whose queue is always tried first"
-            yield Note("warning", desired.id, message, desired.source)
+            for problem in rule_checks.troubles(facts, own, scope):
+                yield Note("error", desired.id, problem, desired.source)
+        for problem in rule_checks.obstacles(desired, facts, scope):
+            yield Note("error", desired.id, problem, desired.source)
         queue = scope.ids.of("queue", Queue(name=desired.queue).identity)
-        yield replace(desired, queue_id=queue, moves=moves)
+        settled = replace(desired, queue_id=queue, moves=rule_checks.moves(facts, names).get(desired.name))
+        for message in rule_checks.doubts(settled, names, facts, scope):
+            yield Note("warning", desired.id, message, desired.source)
+        if facts.managed and self._would_write(settled, scope.live):
+            told = f"the rule set ({facts.rule_set_id}) is managed by a solution: change its rules there"
+            yield Note("error", desired.id, told, desired.source, refused=True)
+        yield settled
+
+    def _would_write(self, settled: RoutingRule, live: LiveState) -> bool:
+        change = self.diff(settled, live.find(self.kind, settled.identity))
+        return change is not None and {each.field for each in change.fields} != {"enabled"}
 
     def diff(self, desired: RoutingRule | None, live: Live[RoutingRule] | None) -> Change | None:
         """Condition, queue and place; a rule that somebody disabled is told, but only a person can enable it."""
         if desired is None:
             return None
         if live is None:
-            return made(desired, {"when": describe(desired.condition), "queue": desired.queue})
-        fields = tuple(_differences(desired, live.spec))
-        if not fields:
+            change = made(desired, {"when": describe(desired.condition), "queue": desired.queue})
+            return replace(change, fields=(*change.fields, *_trouble(desired)))
+        differences = (*_differences(desired, live.spec), *_trouble(desired))
+        if not differences:
             return None
         manual = "" if live.spec.enabled else f"enable the rule {desired.name!r} in the admin centre: {_WHERE}"
-        return Change(Action.UPDATE, desired.id, desired, fields, "", live.row_id, live.etag, manual)
+        return Change(Action.UPDATE, desired.id, desired, differences, "", live.row_id, live.etag, manual)
 
     def writes(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
         """One write of the whole text for each work stream, or the whole chain where there is none."""
         for stream in dict.fromkeys(_stream(change) for change in changes):
-            ours = [change for change in changes if _stream(change) == stream]
-            facts = rules_of(scope.live, stream)
-            if facts.rule_set_id:
-                yield from _edited(facts, ours, scope)
-            else:
-                yield from _founded(facts, ours, scope)
+            facts, rules = rules_of(scope.live, stream), _declared(stream, scope.resolved)
+            text = text_with(facts, rules, scope)
+            carried = (_carried(changes, stream), _needs(rules, scope))
+            if not facts.rule_set_id:
+                yield from founded(facts, text, scope, carried)
+            elif text != facts.text:
+                yield rewritten(facts, text, carried)
 
     def blocked(self, change: Change, scope: Scope) -> str:
-        """A rule set is written only once the platform shows every variable of our rules in the contract."""
-        stream = _stream(change)
-        shown: set[str] = set()
-        for contract in scope.live.known(Contract):
-            if contract.workstream == stream:
-                shown.update(contract.variables)
-        used = {name for rule in _declared(stream, scope) for name in variables(rule.condition)}
-        missing = sorted(used - shown)
+        """A rule is written only once the platform shows each of its variables in the contract."""
+        rule = change.desired
+        if not isinstance(rule, RoutingRule):
+            return ""
+        contracts = (each for each in scope.live.known(Contract) if each.workstream == rule.workstream)
+        missing = sorted(variables(rule.condition) - {name for each in contracts for name in each.variables})
         if not missing:
             return ""
         return (
-            f"the routing contract of {stream!r} does not show {', '.join(missing)}; rules that use it would never "
-            f"match. Wait (up to 15 minutes) and apply again, or remove and add it by hand: {_VARIABLES}"
+            f"the routing contract of {rule.workstream!r} does not show {', '.join(missing)}, which "
+            f"{rule.name!r} looks at: it would never match. Wait (up to 15 minutes) and apply again, or remove and add "
+            f"the variable by hand: {_VARIABLES}"
         )
 
     def afterwards(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
         """The same text once more where the platform did not note what it refers to (a documented defect)."""
         for stream in dict.fromkeys(_stream(change) for change in changes):
-            facts = rules_of(scope.live, stream)
-            ours = tuple(change.id for change in changes if _stream(change) == stream)
-            if facts.rule_set_id and _unmapped(stream, facts, scope):
-                yield _write(facts, facts.text, ours, frozenset())
+            facts, rules = rules_of(scope.live, stream), _declared(stream, scope.resolved)
+            if facts.rule_set_id and any(rule_checks.unmapped(rule, facts, scope) for rule in rules):
+                yield rewritten(facts, facts.text, (_carried(changes, stream), frozenset()))
 
     def doubts(self, change: Change, scope: Scope) -> Iterator[Note]:
         """References the platform still has no dependency mapping for, after the second write too."""
         rule = change.desired
         if isinstance(rule, RoutingRule):
-            missing = _unmapped_of(rule, rules_of(scope.live, rule.workstream), scope)
+            missing = rule_checks.unmapped(rule, rules_of(scope.live, rule.workstream), scope)
             if missing:
-                message = f"the platform noted no dependency mapping for {', '.join(missing)}; {_RESAVE}"
-                yield Note("warning", rule.id, message, rule.source)
+                yield Note("warning", rule.id, rule_checks.not_noted(missing), rule.source)
 
 
-_RESAVE = "if it does not route, open and save the rule in the admin centre"
 _WHERE = "Workstreams > the work stream > Route to queues > the rule's switch"
 _VARIABLES = "Workstreams > the work stream > Advanced settings > Context variables"
-
-
-def rules_of(live: LiveState, workstream: str) -> RouteRules:
-    """The rules of a work stream; empty facts where it has no routing configuration."""
-    found = (each for each in live.known(RouteRules) if each.workstream == workstream)
-    return next(found, RouteRules(workstream))
 
 
 def _live(facts: RouteRules, rule: ruleset.Rule, queues: dict[str, str]) -> Live[RoutingRule]:
@@ -237,26 +219,19 @@ def _live(facts: RouteRules, rule: ruleset.Rule, queues: dict[str, str]) -> Live
         queue_id=rule.queue or "",
         enabled=rule.id not in facts.disabled,
     )
-    return Live(spec, rule.id, facts.etag, facts.managed)
+    return Live(spec, rule.id, facts.etag)  # a managed rule set is noticed in `resolve`, under its own id
 
 
-def _troubles(facts: RouteRules, first: RoutingRule, scope: Scope) -> Iterator[Note]:
-    if facts.problem:
-        yield Note("error", first.id, facts.problem, first.source)
-    for contract in scope.live.known(Contract):
-        if contract.workstream == first.workstream and contract.problem:
-            yield Note("error", first.id, f"the work stream cannot have rules: {contract.problem}", first.source)
-    if not facts.rule_set_id and not scope.live.known(OutputContract):
-        message = "the environment lacks the shipped contract for route to queue; is unified routing installed?"
-        yield Note("error", first.id, message, first.source)
+def _declared(stream: str, desired: Desired) -> list[RoutingRule]:
+    return [rule for rule in desired.of(RoutingRule) if rule.workstream == stream]
 
 
-def _standing(desired: RoutingRule, facts: RouteRules, scope: Scope) -> Iterator[Note]:
-    queue = scope.ids.of("queue", Queue(name=desired.queue).identity)
-    live = next(rule for rule in facts.rules if rule.name == desired.name)
-    if live.queue == queue and queue not in facts.mapped:
-        message = f"the platform has no dependency mapping for it; {_RESAVE}"
-        yield Note("warning", desired.id, message, desired.source)
+def _stream(change: Change) -> str:
+    return change.desired.workstream if isinstance(change.desired, RoutingRule) else ""
+
+
+def _carried(changes: Sequence[Change], stream: str) -> tuple[ResourceId, ...]:
+    return tuple(change.id for change in changes if _stream(change) == stream)
 
 
 def _differences(desired: RoutingRule, live: RoutingRule) -> Iterator[FieldChange]:
@@ -270,95 +245,16 @@ def _differences(desired: RoutingRule, live: RoutingRule) -> Iterator[FieldChang
         yield FieldChange("enabled", before=False, after=True)
 
 
-def _stream(change: Change) -> str:
-    return change.desired.workstream if isinstance(change.desired, RoutingRule) else ""
+def _trouble(desired: RoutingRule) -> Iterator[FieldChange]:
+    """Something that came up since the plan was made: it is shown as a difference that nobody asked for."""
+    if desired.trouble:
+        yield FieldChange("rule set", desired.trouble, None)
 
 
-def _declared(stream: str, scope: Scope) -> list[RoutingRule]:
-    return [rule for rule in scope.resolved.of(RoutingRule) if rule.workstream == stream]
-
-
-def _wanted(stream: str, scope: Scope) -> list[ruleset.Wanted]:
-    return [
-        ruleset.Wanted(rule.name, scope.ids.made(RoutingRule.kind, rule.identity), rule.condition, rule.queue_id)
-        for rule in _declared(stream, scope)
-    ]
-
-
-def _needs(stream: str, scope: Scope) -> frozenset[ResourceId]:
+def _needs(rules: Sequence[RoutingRule], scope: Scope) -> frozenset[ResourceId]:
     needs: set[ResourceId] = set()
-    for rule in _declared(stream, scope):
+    for rule in rules:
         needs |= queue_and_members(rule.queue, scope)
-        needs |= {ResourceId(ContextVariable.kind, join_key(stream, name)) for name in variables(rule.condition)}
+        names = variables(rule.condition)
+        needs |= {ResourceId(ContextVariable.kind, join_key(rule.workstream, name)) for name in names}
     return frozenset(needs)
-
-
-def _edited(facts: RouteRules, ours: Sequence[Change], scope: Scope) -> Iterator[Write]:
-    wanted = _wanted(facts.workstream, scope)
-    text = ruleset.edit(facts.text, wanted) if facts.text else ruleset.new(wanted)
-    if text != facts.text:
-        yield _write(facts, text, tuple(change.id for change in ours), _needs(facts.workstream, scope))
-
-
-def _write(facts: RouteRules, text: str, ids: tuple[ResourceId, ...], needs: frozenset[ResourceId]) -> Write:
-    path = f"msdyn_decisionrulesets({facts.rule_set_id})"
-    body = {"msdyn_rulesetdefinition": text}
-    condition = {"If-Match": facts.etag or "*"}
-    return Write(Stage.ROUTES, "PATCH", path, body, ids, condition, needs, f"rules:{facts.workstream}")
-
-
-def _founded(facts: RouteRules, ours: Sequence[Change], scope: Scope) -> Iterator[Write]:
-    """Rule set, configuration and step of a work stream that has none, each before what refers to it."""
-    stream, ids = facts.workstream, scope.ids
-    live = scope.live.find("workstream", join_key(stream))
-    contract = live.spec.found.contract_id if live else ""
-    output = next(iter(scope.live.known(OutputContract))).row_id
-    rule_set = ids.made("rule_set", join_key(stream))
-    configuration = facts.configuration_id or ids.made("routing_configuration", join_key(stream))
-    step = ids.made("routing_step", join_key(stream))
-    common = {
-        "changes": tuple(change.id for change in ours),
-        "needs": _needs(stream, scope),
-        "group": f"rules:{stream}",
-    }
-    bodies = {
-        f"msdyn_decisionrulesets({rule_set})": {
-            "msdyn_name": f"{stream} route to queue",
-            "msdyn_uniquename": f"new_{rule_set.replace('-', '')}",
-            "msdyn_rulesettype": DECLARATIVE,
-            "msdyn_authoringmode": DECISION_LIST,
-            "msdyn_rulesetdefinition": ruleset.new(_wanted(stream, scope)),
-            "msdyn_inputcontractid@odata.bind": f"/msdyn_decisioncontracts({contract})",
-            "msdyn_outputcontractid@odata.bind": f"/msdyn_decisioncontracts({output})",
-        },
-        f"msdyn_routingconfigurations({configuration})": {
-            "msdyn_name": f"RC {stream}"[:100],
-            "msdyn_uniquename": f"new_{configuration.replace('-', '')}",
-            "msdyn_isactiveconfiguration": True,
-            "msdyn_liveworkstreamid@odata.bind": f"/msdyn_liveworkstreams({live.row_id if live else ''})",
-        },
-        f"msdyn_routingconfigurationsteps({step})": {
-            "msdyn_name": "Route to queue",
-            "msdyn_uniquename": f"new_{step.replace('-', '')}",
-            "msdyn_type": ROUTE_TO_QUEUE,
-            "msdyn_steporder": facts.next_step,
-            "msdyn_routingconfigurationid@odata.bind": f"/msdyn_routingconfigurations({configuration})",
-            "msdyn_rulesetid@odata.bind": f"/msdyn_decisionrulesets({rule_set})",
-        },
-    }
-    for path, body in bodies.items():
-        if facts.configuration_id and path.startswith("msdyn_routingconfigurations("):
-            continue
-        yield Write(Stage.ROUTES, "PATCH", path, body, condition={"If-None-Match": "*"}, **common)  # type: ignore[arg-type]
-
-
-def _unmapped(stream: str, facts: RouteRules, scope: Scope) -> bool:
-    return any(_unmapped_of(rule, facts, scope) for rule in _declared(stream, scope))
-
-
-def _unmapped_of(rule: RoutingRule, facts: RouteRules, scope: Scope) -> list[str]:
-    found = [] if rule.queue_id in facts.mapped else [rule.queue]
-    for name in sorted(variables(rule.condition)):
-        if scope.ids.of(ContextVariable.kind, join_key(rule.workstream, name)) not in facts.mapped:
-            found.append(name)
-    return found

@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from d365setup.conditions import Foreign, variables
-from d365setup.kinds.base import any_name, quoted
-from d365setup.model import Query, Row, Rows, canonical_guid
+from d365setup.kinds.base import distinct
+from d365setup.kinds.filters import alternatives, named, quoted
+from d365setup.model import LiveState, Query, Row, Rows, canonical_guid
 from d365setup.ruleset import Rule, RuleSetError, read
-
-if TYPE_CHECKING:
-    from d365setup.kinds.context_variable import ContextVariable
 
 ROUTE_TO_QUEUE = 192350002  # msdyn_routingconfigurationstep.msdyn_type
 OUTPUT_CONTRACT = "msdyn_demandqueueidentificationoutput"  # shipped; the same unique name everywhere
+_STREAM = "msdyn_liveworkstreamid/msdyn_name"
 _STEP_OF_RULE_SET = "msdyn_decisionruleset_msdyn_routingconfigurationstep_rulesetid"
 _MAPPINGS = "msdyn_rulesetdependencymapping_msdyn_decisionruleset_msdyn_referencingrulesetid"
+_REFERENCED = "_msdyn_referencedpolymorphicentityid_value"
 _GUIDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -38,16 +38,29 @@ class RouteRules:
     text: str = ""
     rules: tuple[Rule, ...] = ()
     disabled: frozenset[str] = frozenset()
-    mapped: frozenset[str] = frozenset()
+    mapped: frozenset[tuple[str, str]] = frozenset()  # rule id (empty: not said which), and what it refers to
     problem: str = ""
 
-    def rules_using(self, variable: ContextVariable) -> Iterator[str]:
-        """Names of the rules that look at this variable, also where a condition is foreign to us."""
-        if self.workstream != variable.workstream:
-            return
-        for rule in self.rules:
-            if variable.name in variables(rule.condition) or _mentions(rule, variable.name):
-                yield rule.name
+    def is_mapped(self, rule_id: str, row_id: str) -> bool:
+        """Whether the platform has noted that this rule refers to this row."""
+        return not self.mapped.isdisjoint({(rule_id, row_id), ("", row_id)})
+
+
+@dataclass(frozen=True)
+class RuleText:
+    """A rule set of any of a work stream's steps, whatever it decides; without rules where it cannot be read."""
+
+    workstream: str
+    name: str
+    text: str
+    rules: tuple[Rule, ...] = ()
+
+    def users_of(self, variable: str) -> Iterator[str]:
+        """The rules that look at this variable, also where a condition is foreign to us; else the rule set itself."""
+        rules = [rule.name for rule in self.rules if _looks_at(rule, variable)]
+        yield from rules
+        if not rules and _mentions(self.text, variable):
+            yield self.name
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,12 @@ class OutputContract:
     row_id: str
 
 
+def rules_of(live: LiveState, workstream: str) -> RouteRules:
+    """The rules of a work stream; empty facts where it has no routing configuration."""
+    found = (each for each in live.known(RouteRules) if each.workstream == workstream)
+    return next(found, RouteRules(workstream))
+
+
 def rule_set_queries(workstreams: Iterable[str]) -> Iterator[Query]:
     """Configurations, steps and rule sets of these work streams side by side, by paths instead of ids.
 
@@ -64,49 +83,67 @@ def rule_set_queries(workstreams: Iterable[str]) -> Iterator[Query]:
     column is an error.
     """
     names = list(dict.fromkeys(workstreams))
-    stream = "msdyn_liveworkstreamid/msdyn_name"
-    yield Query(
-        "routing configurations",
-        "msdyn_routingconfigurations",
-        ("msdyn_routingconfigurationid", "msdyn_name", "msdyn_isactiveconfiguration", "statecode"),
-        any_name(stream, names),
-        ("msdyn_liveworkstreamid($select=msdyn_name)",),
-    )
-    yield Query(
-        "routing steps",
-        "msdyn_routingconfigurationsteps",
-        ("msdyn_type", "msdyn_steporder", "_msdyn_rulesetid_value", "_msdyn_routingconfigurationid_value"),
-        any_name(f"msdyn_routingconfigurationid/{stream}", names),
-    )
-    terms = " or ".join(f"s/msdyn_routingconfigurationid/{stream} eq {quoted(name)}" for name in names)
-    yield Query(
-        "rule sets",
-        "msdyn_decisionrulesets",
-        (),
-        f"{_STEP_OF_RULE_SET}/any(s:{terms})",
-        (
-            "msdyn_outputcontractid($select=msdyn_uniquename)",
-            f"{_MAPPINGS}($select=_msdyn_referencedpolymorphicentityid_value,msdyn_referencingruleid)",
-        ),
-    )
-    yield Query(
-        "output contract",
-        "msdyn_decisioncontracts",
-        ("msdyn_decisioncontractid", "msdyn_uniquename"),
-        f"msdyn_uniquename eq {quoted(OUTPUT_CONTRACT)}",
-    )
+    for where in named(_STREAM, names):
+        yield _configurations(where)
+    for where in named(f"msdyn_routingconfigurationid/{_STREAM}", names):
+        yield _steps(where)
+    for where in alternatives(f"s/msdyn_routingconfigurationid/{_STREAM} eq {quoted(name)}" for name in names):
+        yield _sets(where)
+    if names:
+        columns = ("msdyn_decisioncontractid", "msdyn_uniquename")
+        shipped = f"msdyn_uniquename eq {quoted(OUTPUT_CONTRACT)}"
+        yield Query("output contract", "msdyn_decisioncontracts", columns, shipped)
 
 
-def route_rules(rows: Rows) -> Iterator[RouteRules | OutputContract]:
-    """One `RouteRules` for each work stream that has a routing configuration."""
+def _configurations(where: str) -> Query:
+    columns = ("msdyn_routingconfigurationid", "msdyn_name", "msdyn_isactiveconfiguration", "statecode")
+    expand = ("msdyn_liveworkstreamid($select=msdyn_name)",)
+    return Query("routing configurations", "msdyn_routingconfigurations", columns, where, expand)
+
+
+def _steps(where: str) -> Query:
+    columns = (
+        "msdyn_routingconfigurationstepid",
+        "msdyn_type",
+        "msdyn_steporder",
+        "_msdyn_rulesetid_value",
+        "_msdyn_routingconfigurationid_value",
+    )
+    return Query("routing steps", "msdyn_routingconfigurationsteps", columns, where)
+
+
+def _sets(where: str) -> Query:
+    expand = (
+        "msdyn_outputcontractid($select=msdyn_uniquename)",
+        f"{_MAPPINGS}($select={_REFERENCED},msdyn_referencingruleid)",
+    )
+    return Query("rule sets", "msdyn_decisionrulesets", (), f"{_STEP_OF_RULE_SET}/any(s:{where})", expand)
+
+
+def route_rules(rows: Rows) -> Iterator[RouteRules | RuleText | OutputContract]:
+    """One `RouteRules` for each work stream that has a routing configuration, and every rule set of its steps."""
     for row in rows.get("output contract", ()):
         yield OutputContract(row["msdyn_decisioncontractid"])
     by_stream: dict[str, list[Row]] = {}
-    for row in rows.get("routing configurations", ()):
+    for row in distinct(rows.get("routing configurations", ()), "msdyn_routingconfigurationid"):
         by_stream.setdefault((row.get("msdyn_liveworkstreamid") or {}).get("msdyn_name") or "", []).append(row)
+    steps = list(distinct(rows.get("routing steps", ()), "msdyn_routingconfigurationstepid"))
     sets = {row["msdyn_decisionrulesetid"]: row for row in rows.get("rule sets", ())}
     for stream, configurations in by_stream.items():
-        yield _of_stream(stream, configurations, rows.get("routing steps", ()), sets)
+        yield _of_stream(stream, configurations, steps, sets)
+        yield from _texts(stream, configurations, steps, sets)
+
+
+def _texts(
+    stream: str, configurations: Sequence[Row], steps: Sequence[Row], sets: Mapping[str, Row]
+) -> Iterator[RuleText]:
+    ids = {each["msdyn_routingconfigurationid"] for each in configurations}
+    used = (s.get("_msdyn_rulesetid_value") for s in steps if s.get("_msdyn_routingconfigurationid_value") in ids)
+    for row_id in dict.fromkeys(used):
+        row = sets.get(row_id or "")
+        if row is not None:
+            text = row.get("msdyn_rulesetdefinition") or ""
+            yield RuleText(stream, row.get("msdyn_name") or row["msdyn_decisionrulesetid"], text, _read(text)[0])
 
 
 def _of_stream(stream: str, configurations: Sequence[Row], steps: Sequence[Row], sets: Mapping[str, Row]) -> RouteRules:
@@ -134,29 +171,47 @@ def _of_stream(stream: str, configurations: Sequence[Row], steps: Sequence[Row],
 
 
 def _of_row(stream: str, configuration: str, row: Row) -> RouteRules:
-    row_id = row["msdyn_decisionrulesetid"]
-    output = (row.get("msdyn_outputcontractid") or {}).get("msdyn_uniquename") or "none"
     text = row.get("msdyn_rulesetdefinition") or ""
-    problem, rules = "", tuple[Rule, ...]()
-    if not output.startswith(OUTPUT_CONTRACT):
-        problem = f"its rule set ({row_id}) answers with the contract {output}, which does not choose queues"
-    try:
-        rules = read(text).rules if text else ()
-    except RuleSetError as error:
-        problem = f"the rules of its rule set ({row_id}) cannot be read: {error}"
-    mapped = {each.get("_msdyn_referencedpolymorphicentityid_value") for each in row.get(_MAPPINGS) or ()}
+    rules, unreadable = _read(text)
+    mapped = {(_bare(each.get("msdyn_referencingruleid")), each.get(_REFERENCED)) for each in row.get(_MAPPINGS) or ()}
     return RouteRules(
         stream,
         configuration,
-        rule_set_id=row_id,
+        rule_set_id=row["msdyn_decisionrulesetid"],
         etag=row.get("@odata.etag", ""),
         managed=bool(row.get("ismanaged")),
         text=text,
         rules=rules,
         disabled=_disabled(row),
-        mapped=frozenset(each for each in mapped if each),
-        problem=problem,
+        mapped=frozenset((rule, target) for rule, target in mapped if target),
+        problem=_problem(row, unreadable),
     )
+
+
+def _problem(row: Row, unreadable: str) -> str:
+    row_id = row["msdyn_decisionrulesetid"]
+    output = (row.get("msdyn_outputcontractid") or {}).get("msdyn_uniquename") or "none"
+    if unreadable:
+        return f"the rules of its rule set ({row_id}) cannot be read: {unreadable} Mend them in the admin centre"
+    if row.get("statecode"):
+        return f"its rule set ({row_id}) is inactive; activate it"
+    if not output.startswith(OUTPUT_CONTRACT):
+        return (
+            f"its rule set ({row_id}) answers with the contract {output}, which does not choose queues; give its "
+            "route-to-queue step a rule set of its own in the admin centre"
+        )
+    return ""
+
+
+def _read(text: str) -> tuple[tuple[Rule, ...], str]:
+    try:
+        return (read(text).rules if text else ()), ""
+    except RuleSetError as error:
+        return (), str(error)
+
+
+def _bare(rule_id: str | None) -> str:
+    return (rule_id or "").strip().strip("{}").lower()
 
 
 def _disabled(row: Row) -> frozenset[str]:
@@ -164,8 +219,14 @@ def _disabled(row: Row) -> frozenset[str]:
     return frozenset(canonical_guid(each) for each in _GUIDS.findall(str(row.get("msdyn_disabledrules") or "")))
 
 
-def _mentions(rule: Rule, variable: str) -> bool:
-    return any(f"liveworkitemcontext.{variable}" in text for text in _foreign(rule.condition))
+def _looks_at(rule: Rule, variable: str) -> bool:
+    return variable in variables(rule.condition) or any(_mentions(text, variable) for text in _foreign(rule.condition))
+
+
+def _mentions(text: str, variable: str) -> bool:
+    """Whether the name stands in a text, as it is or as XML writes it, and not only as the start of a longer one."""
+    forms = "|".join(re.escape(each) for each in (variable, escape(variable)))
+    return re.search(rf"liveworkitemcontext\.(?:{forms})(?!\w)", text) is not None
 
 
 def _foreign(condition: object) -> Iterator[str]:

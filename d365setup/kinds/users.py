@@ -69,9 +69,10 @@ def user(row: Row) -> User:
 
 
 def by_email(live: LiveState, email: str) -> Iterator[User]:
-    """Users with this address; the service compares addresses without regard to case, and so do we."""
+    """Users with this address; the service ignores case and blanks at the end, and so do we."""
+    wanted = email.strip().casefold()
     for each in live.known(User):
-        if each.email.casefold() == email.casefold():
+        if each.email.strip().casefold() == wanted:
             yield each
 
 

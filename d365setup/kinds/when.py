@@ -17,11 +17,10 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from d365setup.conditions import All, AnyOf, Condition, Operator, Test
-from d365setup.kinds.fields import Name100
+from d365setup.kinds.fields import Name100, Value4000
 
 Number = Annotated[int, Field(strict=True)]
-Text = Annotated[str, Field(strict=True, min_length=1, max_length=4000)]  # a value's limit: routing.md 4.3
-Value = Number | Text
+Value = Number | Value4000
 
 
 class _Shape(BaseModel):

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from d365setup.kinds.base import Kind, any_name
+from d365setup.kinds.base import Kind, distinct
 from d365setup.kinds.fields import Name100, Name200
+from d365setup.kinds.filters import named
+from d365setup.kinds.nearest import did_you_mean, has_twins, is_confused
 from d365setup.kinds.queue import Queue
 from d365setup.kinds.queue_member import QueueMember
 from d365setup.model import (
@@ -87,21 +89,20 @@ class Workstreams(Kind[Workstream]):
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """The declared work streams with contract and fallback queue, and the names of all."""
-        names = [each.name for each in wanted.of(Workstream)]
-        if names:
-            yield workstream_query(names)
+        yield from self.readback(wanted)
+        if wanted.of(Workstream):
             yield Query("work stream names", "msdyn_liveworkstreams", ("msdyn_liveworkstreamid", "msdyn_name"))
 
     def readback(self, changed: Desired) -> Iterable[Query]:
         """The work streams themselves."""
-        names = [each.name for each in changed.of(Workstream)]
-        if names:
-            yield workstream_query(names)
+        return workstream_queries(each.name for each in changed.of(Workstream))
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
         """Lives, contracts, and names."""
-        for row in (*rows.get("work streams", ()), *rows.get("contracts", ())):
+        for row in distinct(rows.get("work streams", ()), "msdyn_liveworkstreamid"):
             yield _live(row)
+            yield _contract(row)
+        for row in distinct(rows.get("contracts", ()), "msdyn_liveworkstreamid"):
             yield _contract(row)
         for row in rows.get("work stream names", ()):
             name = row["msdyn_name"] or ""
@@ -110,7 +111,7 @@ class Workstreams(Kind[Workstream]):
     def resolve(self, desired: Workstream, scope: Scope) -> Iterator[Workstream | Note]:
         """It must be there, routed the unified way, and push its work: bots get none otherwise."""
         live = scope.live.find(self.kind, desired.identity)
-        for problem in _problems(live):
+        for problem in _problems(live, scope) if live else _absence(desired, scope):
             yield Note("error", desired.id, problem, desired.source)
         if live and live.spec.found and not live.spec.found.unit_based:
             message = "capacity is counted by profiles here: the capacity number of a bot decides nothing"
@@ -133,28 +134,28 @@ class Workstreams(Kind[Workstream]):
     def writes(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
         """Bind the fallback queue, once its members are in."""
         for change in changes:
-            spec = change.desired
-            if isinstance(spec, Workstream) and spec.fallback_queue:
-                yield Write(
-                    self.stage,
-                    "PATCH",
-                    f"msdyn_liveworkstreams({change.row_id})",
-                    {"msdyn_defaultqueue@odata.bind": f"/queues({spec.fallback_id})"},
-                    (change.id,),
-                    {"If-Match": change.etag or "*"},
-                    queue_and_members(spec.fallback_queue, scope),
-                    str(spec.id),
-                )
+            spec: Any = change.desired
+            yield Write(
+                self.stage,
+                "PATCH",
+                f"msdyn_liveworkstreams({change.row_id})",
+                {"msdyn_defaultqueue@odata.bind": f"/queues({spec.fallback_id})"},
+                (change.id,),
+                {"If-Match": change.etag or "*"},
+                queue_and_members(spec.fallback_queue, scope),
+                str(spec.id),
+            )
 
 
-def workstream_query(names: Iterable[str], label: str = "work streams") -> Query:
+def workstream_queries(names: Iterable[str], label: str = "work streams") -> Iterator[Query]:
     """Work streams in full. The fallback queue comes by `$expand`: its bare column is missing in some environments."""
     expand = (
         "msdyn_routingcontractid($select=msdyn_decisioncontractid,msdyn_uniquename,msdyn_contractdefinition)",
         "msdyn_defaultqueue($select=queueid,name)",
     )
     select = (*SELECT, "statecode", "ismanaged")
-    return Query(label, "msdyn_liveworkstreams", select, any_name("msdyn_name", names), expand)
+    for where in named("msdyn_name", names):
+        yield Query(label, "msdyn_liveworkstreams", select, where, expand)
 
 
 def queue_and_members(queue: str, scope: Scope) -> frozenset[ResourceId]:
@@ -192,9 +193,16 @@ def _contract(row: Row) -> Contract:
         return Contract(row["msdyn_name"] or "", {}, f"its routing contract cannot be read: {error}")
 
 
-def _problems(live: Live[Workstream] | None) -> Iterator[str]:
-    if live is None:
-        yield "there is no work stream of this name; make it in the admin centre first (this tool only adds to it)"
+def _absence(desired: Workstream, scope: Scope) -> Iterator[str]:
+    if not is_confused(desired, scope.live):
+        names = [each.shown for each in scope.live.known(Named) if each.kind == desired.kind]
+        hint = did_you_mean(desired.name, names)
+        cure = "; make it in the admin centre first (this tool only adds to it)"
+        yield f"there is no work stream of this name{hint or cure}"
+
+
+def _problems(live: Live[Workstream], scope: Scope) -> Iterator[str]:
+    if has_twins(live.spec, scope.live):
         return
     found = live.spec.found
     if found is None or not found.active:

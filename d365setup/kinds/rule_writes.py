@@ -1,0 +1,97 @@
+"""The writes that bring declared rules into a work stream's rule set, or make the whole chain where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from d365setup import ruleset
+from d365setup.kinds.queue import Queue
+from d365setup.kinds.rule_sets import ROUTE_TO_QUEUE, OutputContract, RouteRules
+from d365setup.model import ResourceId, Scope, Stage, Write, join_key
+
+if TYPE_CHECKING:
+    from d365setup.kinds.routing_rule import RoutingRule
+
+DECLARATIVE, DECISION_LIST = 192350000, 192350000  # msdyn_rulesettype, msdyn_authoringmode
+
+Carried = tuple[tuple[ResourceId, ...], frozenset[ResourceId]]  # the changes a write carries out, and what it needs
+
+
+def text_with(facts: RouteRules, rules: Sequence[RoutingRule], scope: Scope) -> str:
+    """The rule set's text with these rules in it, in this order. Raises RuleSetError for what cannot be written."""
+    wanted = [
+        ruleset.Wanted(
+            rule.name,
+            scope.ids.made(rule.kind, rule.identity),
+            rule.condition,
+            scope.ids.of("queue", Queue(name=rule.queue).identity),
+        )
+        for rule in rules
+    ]
+    return ruleset.edit(facts.text, wanted) if facts.text else ruleset.new(wanted)
+
+
+def rewritten(facts: RouteRules, text: str, carried: Carried) -> Write:
+    """The whole text in one write, if the rule set still is the version that was read."""
+    path = f"msdyn_decisionrulesets({facts.rule_set_id})"
+    body = {"msdyn_rulesetdefinition": text}
+    return _write(path, body, {"If-Match": facts.etag or "*"}, facts, carried)
+
+
+def founded(facts: RouteRules, text: str, scope: Scope, carried: Carried) -> Iterator[Write]:
+    """Rule set, configuration and step of a work stream that has none, each before what refers to it."""
+    rule_set = scope.ids.made("rule_set", join_key(facts.workstream))
+    configuration = facts.configuration_id or scope.ids.made("routing_configuration", join_key(facts.workstream))
+    step = scope.ids.made("routing_step", join_key(facts.workstream))
+    bodies = {f"msdyn_decisionrulesets({rule_set})": _rule_set(facts, rule_set, text, scope)}
+    if not facts.configuration_id:
+        bodies[f"msdyn_routingconfigurations({configuration})"] = _configuration(facts, configuration, scope)
+    bodies[f"msdyn_routingconfigurationsteps({step})"] = _step(facts, step, configuration, rule_set)
+    for path, body in bodies.items():
+        yield _write(path, body, {"If-None-Match": "*"}, facts, carried)
+
+
+def _write(path: str, body: dict[str, Any], condition: dict[str, str], facts: RouteRules, carried: Carried) -> Write:
+    changes, needs = carried
+    return Write(Stage.ROUTES, "PATCH", path, body, changes, condition, needs, f"rules:{facts.workstream}")
+
+
+def _rule_set(facts: RouteRules, row_id: str, text: str, scope: Scope) -> dict[str, Any]:
+    live = scope.live.find("workstream", join_key(facts.workstream))
+    contract = live.spec.found.contract_id if live else ""
+    output = scope.live.known(OutputContract)[0].row_id
+    return {
+        "msdyn_name": f"{facts.workstream} route to queue",
+        "msdyn_uniquename": _unique(row_id),
+        "msdyn_rulesettype": DECLARATIVE,
+        "msdyn_authoringmode": DECISION_LIST,
+        "msdyn_rulesetdefinition": text,
+        "msdyn_inputcontractid@odata.bind": f"/msdyn_decisioncontracts({contract})",
+        "msdyn_outputcontractid@odata.bind": f"/msdyn_decisioncontracts({output})",
+    }
+
+
+def _configuration(facts: RouteRules, row_id: str, scope: Scope) -> dict[str, Any]:
+    stream = scope.ids.of("workstream", join_key(facts.workstream))
+    return {
+        "msdyn_name": f"RC {facts.workstream}"[:100],  # the column's limit
+        "msdyn_uniquename": _unique(row_id),
+        "msdyn_isactiveconfiguration": True,
+        "msdyn_liveworkstreamid@odata.bind": f"/msdyn_liveworkstreams({stream})",
+    }
+
+
+def _step(facts: RouteRules, row_id: str, configuration: str, rule_set: str) -> dict[str, Any]:
+    return {
+        "msdyn_name": "Route to queue",
+        "msdyn_uniquename": _unique(row_id),
+        "msdyn_type": ROUTE_TO_QUEUE,
+        "msdyn_steporder": facts.next_step,
+        "msdyn_routingconfigurationid@odata.bind": f"/msdyn_routingconfigurations({configuration})",
+        "msdyn_rulesetid@odata.bind": f"/msdyn_decisionrulesets({rule_set})",
+    }
+
+
+def _unique(row_id: str) -> str:
+    return f"new_{row_id.replace('-', '')}"
