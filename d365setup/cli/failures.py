@@ -67,8 +67,9 @@ def _unfinished(error: Unfinished) -> ErrorReport:
 
 def _service(error: DataverseError) -> ErrorReport:
     failure = failure_of(error)
-    distinct = dict.fromkeys(str(each) for each in error.errors.values()) if isinstance(error, ReadFailed) else ()
-    problems = tuple(Problem(each) for each in distinct) if len(distinct) > 1 else ()
+    every = error.errors.values() if isinstance(error, ReadFailed) else ()
+    distinct = {(each.message, each.status, each.code): str(each) for each in every}  # one of each, whichever request
+    problems = tuple(Problem(each) for each in distinct.values()) if len(distinct) > 1 else ()
     return ErrorReport(
         str(error), failure.exit_code, problems, _hint(error), failure.code, failure.status, failure.request_id
     )
