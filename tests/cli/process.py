@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,14 @@ def start(*args: str, variables: dict[str, str] | None = None, **streams: Any) -
     call = [sys.executable, *args] if args[0] == "-c" else [sys.executable, "-m", "d365setup", *args]
     where = {"PYTHONPATH": PACKAGES, "PATH": "", **(variables or {})}
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    if sys.platform != "win32":
+        piped["preexec_fn"] = _hears_ctrl_c
     return subprocess.Popen(call, text=True, env=where, **piped)  # noqa: S603  # our own program
+
+
+def _hears_ctrl_c() -> None:
+    """A suite started in the background hands down a SIGINT that is ignored; at a terminal nobody has that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(*args: str, variables: dict[str, str] | None = None, **streams: Any) -> tuple[int, str, str]:
