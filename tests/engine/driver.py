@@ -130,6 +130,43 @@ def converged(emulator: Emulator, text: str) -> Applied:
     return first
 
 
+def put_rules(emulator: Emulator, text: str) -> str:
+    """A route-to-queue rule set with this text on the work stream Patient chat."""
+    stream, contract = emulator.sql(
+        "SELECT msdyn_liveworkstreamid, msdyn_routingcontractid FROM msdyn_liveworkstream "
+        "WHERE msdyn_name = 'Patient chat'"
+    )[0]
+    output = emulator.sql(
+        "SELECT msdyn_decisioncontractid FROM msdyn_decisioncontract "
+        "WHERE msdyn_uniquename = 'msdyn_demandqueueidentificationoutput'"
+    )[0][0]
+    rules = emulator.add(
+        "msdyn_decisionruleset",
+        msdyn_name="Theirs",
+        msdyn_uniquename="new_theirs",
+        msdyn_rulesetdefinition=text,
+        msdyn_inputcontractid=contract,
+        msdyn_outputcontractid=output,
+    )
+    configuration = emulator.add(
+        "msdyn_routingconfiguration",
+        msdyn_name="RC",
+        msdyn_uniquename="new_rc",
+        msdyn_isactiveconfiguration=True,
+        msdyn_liveworkstreamid=stream,
+    )
+    emulator.add(
+        "msdyn_routingconfigurationstep",
+        msdyn_name="Route",
+        msdyn_uniquename="new_step",
+        msdyn_type=192350002,
+        msdyn_steporder=1,
+        msdyn_rulesetid=rules,
+        msdyn_routingconfigurationid=configuration,
+    )
+    return rules
+
+
 def operations(request: Request) -> Iterator[tuple[str, str, int]]:
     if request.operations:
         yield from request.operations

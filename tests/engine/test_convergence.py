@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from d365setup.emulator import Emulator, Options, Switches
 from d365setup.model import Status
-from tests.engine.driver import APPLICATION, BOT_ID, applied
+from tests.engine.driver import APPLICATION, BOT_ID, applied, put_rules
 
 QUEUES = ("Nurses", "Billing", "Triage", "Night desk", "Ärzte & Co", "O'Neil / <sons>")
 PEOPLE = ("nurse.one@contoso.example", "nurse.two@contoso.example", "billing.one@contoso.example")
@@ -166,7 +166,7 @@ def _by_hand(emulator: Emulator, act: str) -> None:
             msdyn_liveworkstreamid=stream,
         )
     elif act == "foreign rules":
-        _foreign_rules(emulator, stream, nurses)
+        put_rules(emulator, FOREIGN % nurses.upper())
     elif act in ("old bot", "disabled bot"):
         if not emulator.sql("SELECT 1 FROM systemuser WHERE applicationid = ?", [APPLICATION]):
             emulator.add(
@@ -175,41 +175,6 @@ def _by_hand(emulator: Emulator, act: str) -> None:
         if act == "disabled bot":
             bot = _one(emulator, f"SELECT systemuserid FROM systemuser WHERE applicationid = '{APPLICATION}'")  # noqa: S608
             emulator.change("systemuser", bot, isdisabled=1)
-
-
-def _foreign_rules(emulator: Emulator, stream: str, queue: str) -> None:
-    contract = _one(
-        emulator, "SELECT msdyn_routingcontractid FROM msdyn_liveworkstream WHERE msdyn_name = 'Patient chat'"
-    )
-    output = _one(
-        emulator,
-        "SELECT msdyn_decisioncontractid FROM msdyn_decisioncontract "
-        "WHERE msdyn_uniquename = 'msdyn_demandqueueidentificationoutput'",
-    )
-    rules = emulator.add(
-        "msdyn_decisionruleset",
-        msdyn_name="Theirs",
-        msdyn_uniquename="new_theirs",
-        msdyn_rulesetdefinition=FOREIGN % queue.upper(),
-        msdyn_inputcontractid=contract,
-        msdyn_outputcontractid=output,
-    )
-    configuration = emulator.add(
-        "msdyn_routingconfiguration",
-        msdyn_name="RC",
-        msdyn_uniquename="new_rc",
-        msdyn_isactiveconfiguration=True,
-        msdyn_liveworkstreamid=stream,
-    )
-    emulator.add(
-        "msdyn_routingconfigurationstep",
-        msdyn_name="Route",
-        msdyn_uniquename="new_step",
-        msdyn_type=192350002,
-        msdyn_steporder=1,
-        msdyn_rulesetid=rules,
-        msdyn_routingconfigurationid=configuration,
-    )
 
 
 def _undeclared(emulator: Emulator, playbook: dict[str, Any], switches: Switches) -> dict[str, set[Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from d365setup.emulator import Emulator, Switches
 from d365setup.model import Status
-from tests.engine.driver import HAND_OFF, applied
+from tests.engine.driver import HAND_OFF, applied, put_rules
 
 THIRTY = (Path(__file__).parent.parent / "ruleset" / "samples" / "thirty-rules.xml").read_text(encoding="utf-8")
 OURS = ("Hand off to a nurse", "Any other hand-off", "Everyone meets the bot first")
@@ -30,43 +30,6 @@ def text(request: pytest.FixtureRequest) -> str:
     return THIRTY.replace("\r\n", "\n").replace("\n", request.param)
 
 
-def put(emulator: Emulator, text: str) -> str:
-    """A route-to-queue rule set with this text on the work stream Patient chat."""
-    stream, contract = emulator.sql(
-        "SELECT msdyn_liveworkstreamid, msdyn_routingcontractid FROM msdyn_liveworkstream "
-        "WHERE msdyn_name = 'Patient chat'"
-    )[0]
-    output = emulator.sql(
-        "SELECT msdyn_decisioncontractid FROM msdyn_decisioncontract "
-        "WHERE msdyn_uniquename = 'msdyn_demandqueueidentificationoutput'"
-    )[0][0]
-    rules = emulator.add(
-        "msdyn_decisionruleset",
-        msdyn_name="Theirs",
-        msdyn_uniquename="new_theirs",
-        msdyn_rulesetdefinition=text,
-        msdyn_inputcontractid=contract,
-        msdyn_outputcontractid=output,
-    )
-    configuration = emulator.add(
-        "msdyn_routingconfiguration",
-        msdyn_name="RC",
-        msdyn_uniquename="new_rc",
-        msdyn_isactiveconfiguration=True,
-        msdyn_liveworkstreamid=stream,
-    )
-    emulator.add(
-        "msdyn_routingconfigurationstep",
-        msdyn_name="Route",
-        msdyn_uniquename="new_step",
-        msdyn_type=192350002,
-        msdyn_steporder=1,
-        msdyn_rulesetid=rules,
-        msdyn_routingconfigurationid=configuration,
-    )
-    return rules
-
-
 def live(emulator: Emulator, rules: str) -> str:
     found = emulator.sql(
         "SELECT msdyn_rulesetdefinition FROM msdyn_decisionruleset WHERE msdyn_decisionrulesetid = ?", [rules]
@@ -84,7 +47,7 @@ def named(text: str) -> list[str]:
 
 
 def test_add_change_and_reorder(emulator: Emulator, text: str) -> None:
-    rules = put(emulator, text)
+    rules = put_rules(emulator, text)
     first = applied(emulator, HAND_OFF)
     assert set(first.statuses.values()) == {Status.VERIFIED}
     added = live(emulator, rules)
@@ -101,6 +64,6 @@ def test_add_change_and_reorder(emulator: Emulator, text: str) -> None:
 
 def test_line_ends_that_come_back_as_crlf_are_no_drift(served: Callable[..., Emulator]) -> None:
     emulator = served(switches=Switches(memo_line_ends="crlf"))
-    put(emulator, THIRTY.replace("\r\n", "\n"))
+    put_rules(emulator, THIRTY.replace("\r\n", "\n"))
     applied(emulator, HAND_OFF)
     assert applied(emulator, HAND_OFF).decision.plan.changes == ()
