@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from d365setup.emulator import Emulator, Fault, Switches
+from d365setup.errors import Unresolvable
 from d365setup.model import Status
 from tests.engine.driver import APPLICATION, HAND_OFF, HEAD, applied, applied_after, changes, converged, decided, rounds
 
@@ -238,3 +239,9 @@ def test_a_plan_sends_no_write(emulator: Emulator) -> None:
 def _row(emulator: Emulator, table: str, column: str, value: str) -> str:
     found = emulator.sql(f"SELECT {table}id FROM {table} WHERE {column} = ?", [value])  # noqa: S608  # literals
     return str(found[0][0])
+
+
+def test_an_environment_without_its_organization_row_is_told(emulator: Emulator) -> None:
+    emulator.execute("DELETE FROM organization")
+    with pytest.raises(Unresolvable, match="expected one organization"):
+        decided(emulator, HAND_OFF)
