@@ -241,7 +241,7 @@ def _row(emulator: Emulator, table: str, column: str, value: str) -> str:
     return str(found[0][0])
 
 
-def test_an_environment_without_its_organization_row_is_told(emulator: Emulator) -> None:
-    emulator.execute("DELETE FROM organization")
-    with pytest.raises(Unresolvable, match="expected one organization"):
+def test_an_environment_with_two_root_units_is_told(emulator: Emulator) -> None:
+    emulator.execute("UPDATE businessunit SET parentbusinessunitid = NULL")
+    with pytest.raises(Unresolvable, match="expected one organization and one root business unit, found 1 and 2"):
         decided(emulator, HAND_OFF)
