@@ -28,6 +28,7 @@ class Target:
     state_dir: Path | None = None
     ca_bundle: Path | None = None
     max_wait: float = 300.0
+    device_code: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +101,10 @@ with_target = gathered(
         help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
     ),
     click.option(
-        "--ca-bundle", type=_FILE, metavar="FILE", help="Certificates to trust, where a proxy signs with its own."
+        "--ca-bundle",
+        type=_FILE,
+        metavar="FILE",
+        help="Certificates to trust, where a proxy signs with its own. [env: D365_CA_BUNDLE]",
     ),
     click.option(
         "--max-wait",
@@ -110,6 +114,7 @@ with_target = gathered(
         metavar="SECONDS",
         help="How long one request may wait in all when the service is busy.",
     ),
+    click.option("--device-code", is_flag=True, help="Sign in as a person, with a code. [env: D365_DEVICE_CODE]"),
 )
 
 with_variables = gathered(

@@ -4,7 +4,8 @@ It knows nothing of the rest of the project: it is a second reading of the same 
 """
 
 from .core import Emulator
-from .options import Fault, Options, Request, Switches
+from .faults import fault_of
+from .options import Fault, Limits, Options, Request, Switches
 from .store import DataFileError
 
-__all__ = ["DataFileError", "Emulator", "Fault", "Options", "Request", "Switches"]
+__all__ = ["DataFileError", "Emulator", "Fault", "Limits", "Options", "Request", "Switches", "fault_of"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from .errors import ServiceError, bad_query
+from .filters import from_text
 from .query import split_top
-from .schema import Schema, Table
-from .store import Row, Rows
+from .schema import Column, Schema, Table
+from .store import Row, Rows, quoted
 
 SERVICE = re.compile(r"/+api/data/(?P<version>v\d+\.\d+)(?:/(?P<rest>.*))?\Z", re.DOTALL)
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
@@ -95,26 +97,60 @@ def table_of(schema: Schema, segment: Segment) -> Table:
     return table
 
 
-def key_id(rows: Rows, table: Table, key: str) -> str:
-    """Return the row id a key stands for; an alternate key is looked up."""
+@dataclass(frozen=True)
+class Found:
+    """What a key leads to: a row id, of a row that may not be there; or only the values of an alternate key."""
+
+    row_id: str | None
+    values: Row = field(default_factory=dict)
+    """Column values of the alternate key; empty when the key is the row's id."""
+
+
+def find_key(rows: Rows, table: Table, key: str) -> Found:
+    """Return what a key leads to; an alternate key is looked up."""
     if _GUID.fullmatch(key):
-        return key.lower()
+        return Found(key.lower())
     name, equals, value = key.partition("=")
     if not equals:
         raise bad_query("Bad Request - Error in query syntax.")
     if name == (table.inherited_key or table.primary_id) and _GUID.fullmatch(value):
-        return value.lower()
-    return str(_by_alternate_key(rows, table, key)[table.primary_id])
+        return Found(value.lower())
+    values = _alternate_key(table, key)
+    tests = " AND ".join(f"sort_key({quoted(column)}) = sort_key(?)" for column in values)
+    sql = f"SELECT * FROM {quoted(table.name)} WHERE {tests}"  # noqa: S608  # names from the schema
+    found = rows.select(sql, list(values.values()))
+    return Found(found[0][table.primary_id] if found else None, values)
 
 
-def _by_alternate_key(rows: Rows, table: Table, key: str) -> Row:
-    pairs = dict(part.partition("=")[::2] for part in split_top(key, ","))
-    if tuple(pairs) not in table.keys:
+def key_id(rows: Rows, table: Table, key: str) -> str:
+    """Return the row id a key stands for; an alternate key without a row is a 404."""
+    found = find_key(rows, table, key)
+    if found.row_id is None:
+        raise no_row_by_key()
+    return found.row_id
+
+
+def no_row_by_key() -> ServiceError:
+    """Return the answer about an alternate key that no row has."""
+    return ServiceError(404, "0x80060891", "A record with the specified key values does not exist in the set.")
+
+
+def _alternate_key(table: Table, key: str) -> Row:
+    given = [part.partition("=") for part in split_top(key, ",")]
+    columns = {name: table.properties.get(name) for name, _, _ in given}
+    names = {column.name for column in columns.values() if column is not None}
+    declared = any(names == set(parts) for parts in table.keys)
+    if not declared or len(given) != len(names) or None in columns.values():
         message = f"The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{table.name}'."
         raise bad_query(message)
-    values = {name: value.strip("'").replace("''", "'").lower() for name, value in pairs.items()}
-    found = rows.find(table.name, **values)
-    if not found:
-        message = "A record with the specified key values does not exist in the set."
-        raise ServiceError(404, "0x80060891", message)
-    return found[0]
+    return {column.name: _key_value(column, text) for name, _, text in given if (column := columns[name])}
+
+
+def _key_value(column: Column, text: str) -> Any:
+    quoted_text = len(text) > 1 and text.startswith("'") and text.endswith("'")
+    if column.edm == "Edm.String" and not quoted_text:
+        raise bad_query(f"The value of the key part '{column.public}' must stand in single quotes.")
+    value = text[1:-1].replace("''", "'") if quoted_text else text
+    if value == "":
+        raise bad_query(f"The key part '{column.public}' is empty: such a row cannot be addressed by this key.")
+    return from_text(column, value)

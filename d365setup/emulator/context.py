@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .address import Address, key_id, parse_address, segments_of, split_url
+from .conditions import Caller
 from .errors import bad_query, no_row
+from .guarded import GuardedReader
 from .operation import Operation, Reply, json_reply
 from .options import Options
 from .payload import Parsed, Reference, parse_body, parse_json
 from .platform import Platform
+from .privileges import Rights
 from .query import Options as Query
 from .query import parse_options, split_query
-from .read import Reader
 from .schema import Schema, Table
 from .store import Row, Rows
 from .write import Writer
@@ -29,6 +31,8 @@ class Session:
     caller: Row
     in_batch: bool = False
     contracts_read: set[str] = field(default_factory=set)
+    rights: Rights | None = None
+    """What the caller may do; None where nothing is asked."""
     made: dict[str, str] = field(default_factory=dict)
     """Content-ID to the address of the row it made, in this change set."""
 
@@ -68,9 +72,20 @@ class Work:
         self.schema = self.session.schema
         self.base = f"{self.operation.root}/api/data/{self.address.version}/"
         switches = self.session.options.switches
-        self.writer = Writer(self.rows, self.schema, Platform(self.rows, switches, self.session.caller))
+        self.writer = Writer(
+            self.rows, self.schema, Platform(self.rows, switches, self.session.caller, self.session.rights)
+        )
         annotations = self.operation.annotations
-        self.reader = Reader(self.rows, self.schema, switches, self.base, annotations, self.session.contracts_read)
+        self.caller = Caller(self.session.caller["systemuserid"], self.session.caller["businessunitid"])
+        seen = self.session.contracts_read
+        self.reader = GuardedReader(
+            self.rows, self.schema, switches, self.base, annotations, seen, self.caller, rights=self.session.rights
+        )
+
+    def may_read(self, table: str) -> None:
+        """Refuse a caller who may not read a table."""
+        if self.session.rights is not None:
+            self.session.rights.need("Read", table)
 
     def existing(self, table: Table, row_id: str) -> Row:
         """Return a row, or raise the 404 for one that is not there."""
@@ -86,7 +101,7 @@ class Work:
     def parsed(self, table: Table, *, creating: bool) -> Parsed:
         """Return what the body sets."""
         body = parse_json(self.operation.body, table.entity_set)
-        return parse_body(body, table, self.session.reference, creating=creating)
+        return parse_body(body, table, self.session.reference, self.schema, creating=creating)
 
     def written(self, table: Table, row_id: str, *, created: bool) -> Reply:
         """Return the reply to a create or update."""
@@ -121,6 +136,21 @@ class Work:
 
 
 def _fragment(query: Query) -> str:
-    parts = list(query.select or ())
-    parts += [f"{each.navigation}({','.join(each.options.select or ())})" for each in query.expand]
+    parts = _shown(query)
     return f"({','.join(parts)})" if parts else ""
+
+
+def _shown(query: Query) -> list[str]:
+    """Return what a context names: columns and what is expanded, each with what is shown of it."""
+    parts = list(query.select or ())
+    for each in query.expand:
+        parts += _references(each.navigation) if each.reference else [f"{each.navigation}{_inner(each.options)}"]
+    return parts
+
+
+def _references(navigation: str) -> list[str]:
+    return [navigation, f"{navigation}/$ref()"]
+
+
+def _inner(query: Query) -> str:
+    return f"({','.join(_shown(query))})"

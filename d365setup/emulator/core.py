@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from . import fixtures
+from .bearer import Beside
+from .control import Control
 from .faults import Faults
 from .gateway import Gateway
+from .limits import Protection
 from .options import Fault, Options, Request
 from .platform import Platform
+from .principals import KnownTokens
+from .privileges import GLOBAL, known_privileges
 from .schema import ManyToMany, Schema, load_schema
 from .server import Server
+from .snapshots import Snapshots
 from .store import Row, Rows, Store
 from .write import Writer
 
@@ -25,7 +32,8 @@ class Emulator:
     """A small Dataverse with Omnichannel tables in one SQLite file.
 
     `data` is the file, made with `options.fixture` when new and continued otherwise; without it the rows
-    live in a temporary file that goes with the object. `sleep` serves `Options.rtt` and `op_time`.
+    live in a temporary file that goes with the object. `sleep` serves `Options.rtt` and `op_time`, and `clock`
+    counts the seconds of limits and stale reads.
     """
 
     def __init__(
@@ -34,20 +42,31 @@ class Emulator:
         options: Options | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.options = options or Options()
+        self.faults = Faults(rate=self.options.fault_rate, seed=self.options.fault_seed)
         self._folder = tempfile.TemporaryDirectory(prefix="dataverse-") if data is None else None
         path = Path(self._folder.name) / "emulator.db" if self._folder else Path(str(data))
         path.parent.mkdir(parents=True, exist_ok=True)
         self.schema = _schema(self.options)
         self._store = Store(path, load_schema(), durable=data is not None)
-        self.faults = Faults()
-        self.gateway = Gateway(self._store, self.schema, self.options, self.faults, fixtures.CALLER, sleep)
+        self.protection = Protection(self.options.limits, clock)
+        self._snapshots = Snapshots(self._store, clock)
+        guards = (self.protection, self._snapshots)
+        self.gateway = Gateway(self._store, self.schema, self.options, self.faults, fixtures.CALLER, *guards, sleep)
+        self.beside: Beside | None = KnownTokens(self.options.users) if self.options.users else None
+        """What stands on the same port; see `entra.attach`."""
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._log: list[Request] = []
-        if self._store.is_new:
+        try:
             self._begin()
+            for rule in self.options.faults:
+                self.faults.add(rule)
+        except BaseException:
+            self.close()
+            raise
 
     # serving
 
@@ -56,7 +75,8 @@ class Emulator:
         if self._server is not None:
             message = "The emulator is already listening."
             raise RuntimeError(message)
-        self._server = Server(self.gateway, port)
+        control = Control(self.faults, self.protection, self._log, self.reset, self._snapshots.release)
+        self._server = Server(self.gateway, port, beside=self.beside, control=control)
         self._server.log = self._log
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -72,6 +92,7 @@ class Emulator:
     def close(self) -> None:
         """Stop, and let go of the data file (a temporary one is removed)."""
         self.stop()
+        self._snapshots.release()
         self._store.close()
         if self._folder is not None:
             self._folder.cleanup()
@@ -162,6 +183,40 @@ class Emulator:
         with self._store.writing() as rows:
             act(rows, relation, row_id, other_id)
 
+    def add_user(self, name: str, *roles: str, unit: str = fixtures.ROOT_UNIT) -> str:
+        """Add an enabled user who holds these roles directly, and return the id; raises LookupError for no role."""
+        address = re.sub(r"[^a-z0-9]+", ".", name.lower()).strip(".") + "@contoso.example"
+        user = self.add("systemuser", lastname=name, internalemailaddress=address, businessunitid=unit, accessmode=4)
+        for role in roles:
+            self.link("systemuser", user, "systemuserroles_association", self._role(role, unit))
+        return user
+
+    def add_role(self, name: str, privileges: Iterable[str], *, unit: str = fixtures.ROOT_UNIT) -> str:
+        """Add a role that holds exactly these privileges (`prvReadQueue`), all Global, and return its id."""
+        held = sorted(set(privileges))
+        unknown = sorted(set(held) - set(known_privileges(self.schema)))
+        if unknown:
+            message = f"There is no privilege {unknown[0]}."
+            raise LookupError(message)
+        role = self.add("role", name=name, businessunitid=unit)
+        for each in held:
+            self.execute("INSERT INTO _roleprivilege VALUES (?, ?, ?)", [role, each, GLOBAL])
+        return role
+
+    def _role(self, name: str, unit: str) -> str:
+        found = self.sql("SELECT roleid FROM role WHERE name = ? AND businessunitid = ?", [name, unit])
+        if not found:
+            message = f"There is no role '{name}' in that business unit."
+            raise LookupError(message)
+        return str(found[0][0])
+
+    def _make_users(self) -> None:
+        """Add the configured users that come with roles and are not there yet."""
+        for who in self.options.users.values():
+            name, colon, roles = who.partition(":")
+            if colon and not self.sql("SELECT 1 FROM systemuser WHERE fullname = ?", [name]):
+                self.add_user(name, *(role.strip() for role in roles.split(",")))
+
     def name_application(self, application_id: str, name: str) -> None:
         """Tell the made-up Entra directory what an application is called."""
         self.execute("INSERT OR REPLACE INTO _entra VALUES (?, ?)", [application_id.lower(), name])
@@ -169,17 +224,19 @@ class Emulator:
     def reset(self, fixture: Literal["clinic", "empty"] | None = None) -> None:
         """Begin again with a fixture; rows, faults and log go."""
         self.faults.clear()
+        self.protection.reset()
+        self._snapshots.release()
         self.reset_log()
         with self._store.writing() as rows:
             rows.clear()
             fixtures.load(fixture or self.options.fixture, rows, self._writer)
+        self._make_users()
 
     def _begin(self) -> None:
-        try:
+        if self._store.is_new:
             self.reset(self.options.fixture)
-        except BaseException:
-            self.close()
-            raise
+        else:
+            self._make_users()
 
     def _writer(self, rows: Rows, caller: Row | None = None) -> Writer:
         acting = caller or rows.get("systemuser", fixtures.CALLER) or {}

@@ -43,6 +43,13 @@ def duplicate(message: str = "A record with matching key values already exists."
     return ServiceError(412, "0x80040237", message)
 
 
+def duplicate_key(columns: tuple[str, ...]) -> ServiceError:
+    """Return the refusal of a second row with the values of an alternate key."""
+    names = ", ".join(columns)
+    message = f"Entity Key {names} violated. A record with the same value for {names} already exists."
+    return ServiceError(412, "0x80060892", message)
+
+
 def stale() -> ServiceError:
     """Return the refusal of a write whose ETag is not the row's."""
     return ServiceError(

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from . import syntax
+from . import conditions, syntax
+from .conditions import Caller, Subject
 from .errors import ServiceError, bad_query, no_property
 from .options import Switches
 from .schema import Collection, Column, ManyToMany, Schema, Table
 from .store import quoted
-from .syntax import Call, Compare, Lambda, Literal, Logical, Named, Node, Not, Path
+from .syntax import NAMESPACE, Call, Compare, Lambda, Literal, Logical, Named, Node, Not, Path
 
 MAX_CONDITIONS = 500
 _SQL_OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -43,6 +44,7 @@ class FilterCompiler:
 
     schema: Schema
     switches: Switches
+    caller: Caller = field(default_factory=Caller)
     parameters: dict[str, Any] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     """Properties of the root table the filter mentions."""
@@ -73,7 +75,7 @@ class FilterCompiler:
         return self._leaf(node, root, inside)
 
     def _leaf(self, node: Node, root: Place, inside: dict[str, Place]) -> str:
-        self._count()
+        self.count_condition()
         if isinstance(node, Compare):
             return self._compare(node, root, inside)
         if isinstance(node, Call):
@@ -82,11 +84,11 @@ class FilterCompiler:
             return self._named(node, root)
         return self._bare(node, root, inside)
 
-    def _count(self) -> None:
+    def count_condition(self) -> None:
+        """Count one more condition; too many are refused."""
         self._conditions += 1
         if self._conditions > MAX_CONDITIONS:
-            message = f"Number of conditions in query exceeded maximum limit of {MAX_CONDITIONS}."
-            raise ServiceError(400, "0x8004430c", message)
+            raise conditions.too_many(MAX_CONDITIONS)
 
     def _bare(self, node: Node, root: Place, variables: dict[str, Place]) -> str:
         if isinstance(node, Path):
@@ -200,27 +202,45 @@ class FilterCompiler:
         return place, rest[0]
 
     def _named(self, node: Named, root: Place) -> str:
-        if node.function not in {"In", "NotIn"}:
-            raise ServiceError(501, "0x80060888", f"The emulator does not serve the function '{node.function}'.")
+        if node.function not in conditions.QUERY_FUNCTIONS:
+            raise _no_function(node.function)
         name = node.parameters.get("PropertyName")
-        values = node.parameters.get("PropertyValues")
-        if not isinstance(name, str) or not isinstance(values, tuple):
-            raise bad_query(f"The function '{node.function}' needs PropertyName and PropertyValues.")
+        if not isinstance(name, str):
+            raise bad_query(f"The function '{node.function}' needs PropertyName.")
         column = root.table.columns.get(name) or root.table.properties.get(name)
         if column is None:
             raise no_property(name, root.table.name)
         self.names.add(column.public)
-        operand = Operand(f"{root.alias}.{quoted(column.name)}", column, root)
-        tests = [self._equals_text(operand, value) for value in values]
-        joined = f"({' OR '.join(tests) or '0'})"
-        return joined if node.function == "In" else f"(NOT coalesce({joined}, 0))"
+        operator = conditions.fetch_name(node.function)
+        return conditions.test(self.subject(root, column), operator, _values(node, operator))
 
-    def _equals_text(self, operand: Operand, value: str) -> str:
-        column = operand.column
-        if column is None:  # pragma: no cover  # _named always passes one
-            raise bad_query("No column.")
-        converted = from_text(column, value)
-        return f"{_comparable(operand.sql, column)} = {_comparable(self.parameter(converted), column)}"
+    def subject(self, place: Place, column: Column) -> Subject:
+        """Return a column as query operators take it."""
+        return Subject(
+            f"{place.alias}.{quoted(column.name)}",
+            column,
+            self.caller,
+            self.parameter,
+            lambda text: from_text(column, text),
+            self.switches.not_equal_null == "included",
+        )
+
+
+def _values(node: Named, operator: str) -> tuple[str, ...]:
+    """Return the values of a query function; a list has a name of its own."""
+    listed = operator in {"in", "not-in", "between", "not-between", "contain-values", "not-contain-values"}
+    name = "PropertyValues" if listed else "PropertyValue"
+    other = "PropertyValue" if listed else "PropertyValues"
+    given = node.parameters.get(name, () if not listed else None)
+    if other in node.parameters or given is None or isinstance(given, tuple) is not (listed or not given):
+        raise bad_query(f"The function '{node.function}' needs PropertyName and {name}.")
+    return given if isinstance(given, tuple) else (given,)
+
+
+def _no_function(name: str) -> ServiceError:
+    if conditions.ABSENT_FUNCTIONS.fullmatch(name):
+        return ServiceError(501, "0x80060888", f"The emulator does not serve the function '{name}'.")
+    return bad_query(f"An unknown function with name '{NAMESPACE}{name}' was found.")
 
 
 def collection_join(collection: Collection, inner: Place, outer: Place) -> str:
@@ -291,7 +311,7 @@ def from_text(column: Column | None, value: str) -> Any:
     """Return the stored value a quoted parameter stands for."""
     edm = column.edm if column is not None else "Edm.String"
     try:
-        return _FROM_TEXT.get(edm, str)(value)
+        return _FROM_TEXT.get(edm, _plain)(value)
     except ValueError:
         raise bad_query(f"Cannot convert the literal '{value}' to the expected type '{edm}'.") from None
 
@@ -300,10 +320,22 @@ def moment(text: str) -> str:
     """Return a date or point in time as the service stores it: UTC, to the second."""
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        zoned = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise bad_query(f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'.") from None
-    zoned = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     return zoned.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _plain(text: str) -> str:
+    text.encode()  # half a character pair is no text
+    return text
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(text)
+    return value
 
 
 def _number(text: str) -> float:
@@ -315,8 +347,8 @@ def _number(text: str) -> float:
 
 _FROM_TEXT: dict[str, Any] = {
     "Edm.Guid": lambda text: str(uuid.UUID(text)),
-    "Edm.Int32": int,
-    "Edm.Int64": int,
+    "Edm.Int32": _whole,
+    "Edm.Int64": _whole,
     "Edm.Double": _number,
     "Edm.Boolean": lambda text: int({"true": 1, "false": 0, "1": 1, "0": 0}.get(text.lower(), 0)),
     "Edm.DateTimeOffset": moment,

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from . import contracts
 from .address import NoVersion, parse_address
 from .batch import ChangeSet, ChangeSetReply, Item, ItemReply, parse_batch, write_batch
+from .bearer import Bearer, user_of
 from .context import Session
 from .errors import ServiceError
-from .faults import Faults
+from .faults import Cut, Faults
+from .impersonation import acting, named
+from .limits import Protection
 from .operation import Operation, Reply, error_reply, json_reply
 from .options import Fault, FaultPlace, Options
+from .principals import admitted, user_id_of
 from .schema import Schema
 from .service import perform
-from .store import Row, Rows, Store
+from .snapshots import Snapshots
+from .store import Rows, Store
 
 LOG = logging.getLogger(__name__)
 Done = tuple[str, str, int]
@@ -32,9 +37,25 @@ class Gateway:
     options: Options
     faults: Faults
     caller_id: str
+    protection: Protection
+    snapshots: Snapshots
     sleep: Callable[[float], None] = time.sleep
+    behalf: tuple[str, str] | None = None
+    """Column and value of the user the request is made for, when that is not the caller."""
     failures: list[Exception] = field(default_factory=list)
     """Exceptions that were the emulator's own fault (answered 500)."""
+
+    def speaking_for(self, bearer: Bearer) -> Gateway:
+        """The same, acting as the user a token stands for; without such a user it refuses every operation."""
+        known = self.options.users.get(bearer.token, "").partition(":")[0]
+        if not (bearer.application_id or bearer.object_id or known):
+            return self
+        with self.store.reading() as rows:
+            return replace(self, caller_id=user_id_of(rows, known) if known else user_of(rows, bearer))
+
+    def meeting(self, faults: Faults) -> Gateway:
+        """The same, for one request and what it is to meet."""
+        return replace(self, faults=faults)
 
     def handle(self, operation: Operation) -> tuple[Reply, tuple[Done, ...]]:
         """Return the reply to an HTTP request, and what was done for it when it was a batch."""
@@ -42,14 +63,18 @@ class Gateway:
         done: list[Done] = []
         try:
             self._strike("request", operation)
-            if parse_address(operation.url).segments[:1] == BATCH:
-                return self._batch(operation, done), tuple(done)
-            reply = self._one(operation, in_batch=False)
+            with self.protection.admitted(self.caller_id):
+                return replace(self, behalf=named(operation.headers))._carried_out(operation, done), tuple(done)
         except NoVersion as error:
             reply = json_reply(error.status, {"Message": error.message})
         except ServiceError as error:
             reply = error_reply(error, operation.annotations)
         return reply, tuple(done)
+
+    def _carried_out(self, operation: Operation, done: list[Done]) -> Reply:
+        if parse_address(operation.url).segments[:1] == BATCH:
+            return self._batch(operation, done)
+        return self._one(operation, in_batch=False)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
@@ -60,13 +85,27 @@ class Gateway:
         if fault is not None:
             raise as_error(fault)
 
+    def _reach(self, operation: Operation) -> None:
+        """Let an operation meet what was asked for it: slowness, a cut connection, a refusal."""
+        slow = self.faults.take("slow", operation.method, operation.url)
+        self._wait(slow.seconds if slow else 0)
+        if self.faults.take("drop-midway", operation.method, operation.url) is not None:
+            raise Cut
+        self._strike("operation", operation)
+
+    def _hold_past(self, operations: Iterable[Operation]) -> None:
+        for operation in operations:
+            stale = self.faults.take("stale", operation.method, operation.url) if operation.is_write else None
+            if stale is not None:
+                self.snapshots.hold(stale.seconds, stale.reads)
+
     def _one(self, operation: Operation, *, in_batch: bool) -> Reply:
         """Carry out one operation in a transaction of its own; errors become replies."""
         self._wait(self.options.op_time)
         try:
-            self._strike("operation", operation)
+            self._reach(operation)
             return self._write(operation, in_batch) if operation.is_write else self._read(operation, in_batch)
-        except NoVersion:
+        except (NoVersion, Cut):
             raise
         except ServiceError as error:
             return error_reply(error, operation.annotations)
@@ -74,7 +113,7 @@ class Gateway:
             return self._defect(error)
 
     def _read(self, operation: Operation, in_batch: bool) -> Reply:  # noqa: FBT001  # private
-        with self.store.reading() as rows:
+        with self.snapshots.reading() as rows:
             session = self._session(rows, in_batch=in_batch)
             reply = perform(session, operation)
         if session.contracts_read and self.options.switches.contract == "late":
@@ -83,19 +122,15 @@ class Gateway:
         return reply
 
     def _write(self, operation: Operation, in_batch: bool) -> Reply:  # noqa: FBT001  # private
+        self._hold_past([operation])
         with self.store.writing() as rows:
             return perform(self._session(rows, in_batch=in_batch), operation)
 
     def _session(self, rows: Rows, *, in_batch: bool) -> Session:
-        return Session(rows, self.schema, self.options, self._caller(rows), in_batch)
-
-    def _caller(self, rows: Rows) -> Row:
-        caller = rows.get("systemuser", self.caller_id)
-        if caller is None:
-            raise ServiceError(403, "0x80072560", "The user is not a member of the organization.")
-        if caller["isdisabled"]:
-            raise ServiceError(403, "0x80040225", "The specified user is disabled.")
-        return caller
+        rights = admitted(rows, self.caller_id)
+        if self.behalf is not None:
+            rights = acting(rows, rights, self.behalf)
+        return Session(rows, self.schema, self.options, rights.user, in_batch, rights=rights)
 
     def _defect(self, error: Exception) -> Reply:
         LOG.exception("defect of the emulator", exc_info=error)
@@ -133,11 +168,14 @@ class Gateway:
         parts: list[tuple[str | None, Reply]] = []
         current = item.operations[0] if item.operations else None
         try:
+            self._hold_past(item.operations)
             with self.store.writing() as rows:
                 session = self._session(rows, in_batch=True)
                 for current in item.operations:
-                    self._strike("operation", current)
+                    self._reach(current)
                     parts.append((current.content_id, perform(session, current)))
+        except Cut:
+            raise
         except ServiceError as error:
             return self._failed(current, error_reply(error), done)
         except Exception as error:  # noqa: BLE001  # as in _one

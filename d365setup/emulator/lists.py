@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
-from .address import Segment
+from .apply import apply_rows
 from .context import Work
+from .errors import not_served
+from .fetch import fetch_rows
 from .operation import Reply, json_reply
+from .paging import next_link
 from .query import Options as Query
 from .query import parse_options, split_query
 from .read import Owner, page_number, skip_token
 from .schema import Table
+from .sql import sql_rows
 
 
 def list_rows(work: Work, table: Table, owner: Owner | None) -> Reply:
     """Answer GET of a set, or of the collection of `owner`."""
     given = split_query(work.address.query)
+    if "odata.track-changes" in work.operation.preferences:
+        raise not_served("change tracking (Prefer: odata.track-changes)")
+    if owner is None:
+        special = next((answer for name, answer in _SPECIAL.items() if name in given), None)
+        if special is not None:
+            return special(work, table, given)
     query = parse_options(given, table, work.schema)
     size = page_size(work, query)
     query = replace(query, page=page_number(given["$skiptoken"]) if "$skiptoken" in given else 1)
@@ -33,6 +42,14 @@ def list_rows(work: Work, table: Table, owner: Owner | None) -> Reply:
     if page.more and not is_top(work, query):
         body["@odata.nextLink"] = next_link(work, given, skip_token(query.page, table, page.values))
     return json_reply(200, body, work.applied())
+
+
+_SPECIAL: Mapping[str, Callable[[Work, Table, Mapping[str, str]], Reply]] = {
+    "fetchXml": fetch_rows,
+    "$apply": apply_rows,
+    "sql": sql_rows,
+}
+"""Query options that stand for a whole query of their own."""
 
 
 def count_rows(work: Work, table: Table, owner: Owner | None) -> Reply:
@@ -54,18 +71,3 @@ def page_size(work: Work, query: Query) -> int:
         return min(query.top, limit)
     asked = work.operation.preferences.get("odata.maxpagesize", "")
     return min(int(asked), limit) if asked.isascii() and asked.isdigit() and int(asked) > 0 else limit
-
-
-def next_link(work: Work, given: Mapping[str, str], token: str) -> str:
-    """Return the address of the next page."""
-    kept = [f"{name}={_quoted(value)}" for name, value in given.items() if name != "$skiptoken"]
-    path = "/".join(_written_segment(segment) for segment in work.address.segments)
-    return f"{work.base}{path}?" + "&".join([*kept, f"$skiptoken={_quoted(token)}"])
-
-
-def _quoted(value: str) -> str:
-    return quote(value, safe="$,()'/:;=@")
-
-
-def _written_segment(segment: Segment) -> str:
-    return segment.name if segment.key is None else f"{segment.name}({segment.key})"

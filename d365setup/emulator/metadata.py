@@ -1,17 +1,20 @@
-"""Table descriptions as the service publishes them: definitions, attributes, relationships, as plain objects."""
+"""Tables and columns as the service publishes them: plain objects, before anything is selected or filtered."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .schema import Column, ManyToMany, OneToMany, Schema, Table
+from .schema import CHOICES, Column, Table
 
+Row = dict[str, Any]
 NAMESPACE = "Microsoft.Dynamics.CRM."
+LANGUAGE = 1033
 _IDS = uuid.UUID("b4f9f6f0-5a1c-5b0e-9d0f-3c2a1b0d3655")
 _TYPE_CODES = {"systemuser": 8, "queue": 2020}  # the only ones the sources name
 
+# column type: AttributeType, AttributeTypeName, metadata type
 _KINDS = {
     "String": ("String", "StringType", "StringAttributeMetadata"),
     "Memo": ("Memo", "MemoType", "MemoAttributeMetadata"),
@@ -29,6 +32,8 @@ _KINDS = {
     "Uniqueidentifier": ("Uniqueidentifier", "UniqueidentifierType", "UniqueIdentifierAttributeMetadata"),
     "ManagedProperty": ("ManagedProperty", "ManagedPropertyType", "ManagedPropertyAttributeMetadata"),
 }
+_NAMED = frozenset({"Lookup", "Owner", "Boolean", "MultiSelectPicklist", *CHOICES})
+"""Columns beside which the service keeps a read-only `…name` column."""
 
 
 def metadata_id(*names: str) -> str:
@@ -36,14 +41,29 @@ def metadata_id(*names: str) -> str:
     return str(uuid.uuid5(_IDS, "/".join(names)))
 
 
-def label(text: str) -> dict[str, Any]:
+def label(text: str) -> Row:
     """Return a text in the one language installed."""
-    shown = {"Label": text, "LanguageCode": 1033, "IsManaged": True, "MetadataId": metadata_id("label", text)}
-    localized = {**shown, "HasChanged": None}
-    return {"LocalizedLabels": [localized] if text else [], "UserLocalizedLabel": localized if text else None}
+    shown = {
+        "Label": text,
+        "LanguageCode": LANGUAGE,
+        "IsManaged": True,
+        "MetadataId": metadata_id("label", text),
+        "HasChanged": None,
+    }
+    return {"LocalizedLabels": [shown] if text else [], "UserLocalizedLabel": shown if text else None}
 
 
-def definition(table: Table) -> dict[str, Any]:
+def managed(name: str, value: object, *, changeable: bool = True) -> Row:
+    """Return a managed property."""
+    return {"Value": value, "CanBeChanged": changeable, "ManagedPropertyLogicalName": name}
+
+
+def is_product(name: str) -> bool:
+    """Whether a table or column came with Omnichannel and not with the platform."""
+    return name.startswith("msdyn_")
+
+
+def definition(table: Table) -> Row:
     """Return one table's row of `EntityDefinitions`."""
     return {
         "MetadataId": metadata_id(table.name),
@@ -51,114 +71,156 @@ def definition(table: Table) -> dict[str, Any]:
         "SchemaName": table.schema_name,
         "EntitySetName": table.entity_set,
         "LogicalCollectionName": table.collection_name.lower(),
+        "CollectionSchemaName": table.collection_name,
         "PrimaryIdAttribute": table.primary_id,
         "PrimaryNameAttribute": table.primary_name,
         "ObjectTypeCode": _TYPE_CODES.get(table.name),
         "OwnershipType": table.ownership or "None",
         "TableType": "Standard",
+        "IsActivity": False,
         "IsIntersect": table.intersect,
+        "IsLogicalEntity": False,
         "IsPrivate": False,
-        "IsCustomEntity": table.name.startswith("msdyn_"),
+        "IsManaged": is_product(table.name),
+        "IsCustomEntity": is_product(table.name),
+        "IsCustomizable": managed("iscustomizable", value=not table.intersect),
         "IsOptimisticConcurrencyEnabled": not table.intersect,
+        "ChangeTrackingEnabled": False,
+        "HasChanged": None,
         "DisplayName": label(table.label),
+        "DisplayCollectionName": label(table.plural),
+        "Description": label(""),
     }
 
 
-def attributes(table: Table) -> list[dict[str, Any]]:
-    """Return a table's columns as rows of `Attributes`."""
-    return [attribute(table, column) for column in table.columns.values()]
+def attributes(table: Table) -> list[Row]:
+    """Return a table's columns as rows of `Attributes`, with the `…name` columns the service adds."""
+    return [row for column in table.columns.values() for row in _with_shadow(table, column)]
 
 
-def attribute(table: Table, column: Column) -> dict[str, Any]:
+def _with_shadow(table: Table, column: Column) -> Iterator[Row]:
+    yield attribute(table, column)
+    name = f"{column.name}name"
+    if column.type in _NAMED and name not in table.columns and not table.intersect:
+        yield _shadow(table, column, name)
+
+
+def attribute(table: Table, column: Column) -> Row:
     """Return one column; what only its own type has is there as well."""
-    kind, name, metadata = _KINDS[column.type]
+    kind, type_name, metadata = _KINDS[column.type]
     shown = {
-        "@odata.type": f"#{NAMESPACE}{metadata}",
-        "MetadataId": metadata_id(table.name, column.name),
-        "LogicalName": column.name,
-        "SchemaName": column.schema_name or column.name,
-        "EntityLogicalName": table.name,
-        "AttributeType": kind,
-        "AttributeTypeName": {"Value": name},
-        "RequiredLevel": _required(column),
+        **_base(table, column.name, column.schema_name or column.name, (kind, type_name)),
+        "RequiredLevel": managed("canmodifyrequirementlevelsettings", column.required),
+        "IsSecured": column.secured,
         "IsValidForCreate": column.create,
         "IsValidForUpdate": column.update,
-        "IsValidForRead": True,
         "IsPrimaryId": column.name == table.primary_id,
         "IsPrimaryName": column.name == table.primary_name,
         "DisplayName": label(column.label),
     }
-    return {**shown, **_own(column)}
+    return {"@odata.type": f"#{NAMESPACE}{metadata}", **shown, **_own(table, column)}
 
 
-def _required(column: Column) -> dict[str, Any]:
-    name = "canmodifyrequirementlevelsettings"
-    return {"Value": column.required, "CanBeChanged": True, "ManagedPropertyLogicalName": name}
-
-
-def _own(column: Column) -> dict[str, Any]:
-    if column.is_lookup:
-        return {"Targets": list(column.targets)}
-    if column.max_length is not None:
-        return {"MaxLength": column.max_length}
-    if column.minimum is not None:
-        return {"MinValue": column.minimum, "MaxValue": column.maximum}
-    return {}
-
-
-def option_set(column: Column) -> dict[str, Any]:
-    """Return a choice column's options."""
-    options = [{"Value": value, "Label": label(text), "Color": None} for value, text in column.options.items()]
-    return {"MetadataId": metadata_id("options", column.name), "Options": options}
-
-
-def many_to_one(table: Table) -> list[dict[str, Any]]:
-    """Return a table's lookups; the names in `@odata.bind` come from here."""
-    found = []
-    for column in table.columns.values():
-        for navigation, targets in column.navigations.items():
-            name = column.relationships.get(navigation, f"{table.name}_{column.name}")
-            found += [_relation(name, table.name, column.name, navigation, target) for target in targets]
-    return found
-
-
-def one_to_many(schema: Schema, table: Table) -> list[dict[str, Any]]:
-    """Return the collections of rows that point to a table."""
-    found = []
-    for collection in table.collections.values():
-        if isinstance(collection, OneToMany):
-            column = schema.tables[collection.table].columns[collection.column]
-            navigation = next((name for name, to in column.navigations.items() if table.name in to), None)
-            row = _relation(collection.navigation, collection.table, collection.column, navigation, table.name)
-            found.append({**row, "ReferencedEntityNavigationPropertyName": collection.navigation})
-    return found
-
-
-def _relation(name: str, table: str, column: str, navigation: str | None, target: str) -> dict[str, Any]:
+def _base(table: Table, name: str, schema_name: str, kind: tuple[str, str]) -> Row:
     return {
-        "MetadataId": metadata_id("relationship", name, table, column, target),
-        "SchemaName": name,
-        "RelationshipType": "OneToManyRelationship",
-        "ReferencingEntity": table,
-        "ReferencingAttribute": column,
-        "ReferencingEntityNavigationPropertyName": navigation,
-        "ReferencedEntity": target,
+        "MetadataId": metadata_id(table.name, name),
+        "LogicalName": name,
+        "SchemaName": schema_name,
+        "EntityLogicalName": table.name,
+        "AttributeType": kind[0],
+        "AttributeTypeName": {"Value": kind[1]},
+        "AttributeOf": None,
+        "RequiredLevel": managed("canmodifyrequirementlevelsettings", "None"),
+        "IsCustomAttribute": is_product(name),
+        "IsCustomizable": managed("iscustomizable", value=True),
+        "IsLogical": False,
+        "IsManaged": is_product(name),
+        "IsSecured": False,
+        "IsValidForCreate": False,
+        "IsValidForUpdate": False,
+        "IsValidForRead": True,
+        "IsPrimaryId": False,
+        "IsPrimaryName": False,
+        "SourceType": 0,
+        "HasChanged": None,
+        "DisplayName": label(""),
+        "Description": label(""),
     }
 
 
-def many_to_many(table: Table) -> Iterator[dict[str, Any]]:
-    """Yield a table's N:N relationships; navigation and schema name are the same on both sides."""
-    for collection in table.collections.values():
-        if isinstance(collection, ManyToMany):
-            yield {
-                "MetadataId": metadata_id("relationship", collection.navigation),
-                "SchemaName": collection.navigation,
-                "RelationshipType": "ManyToManyRelationship",
-                "IntersectEntityName": collection.intersect,
-                "Entity1LogicalName": table.name,
-                "Entity1IntersectAttribute": collection.this_column,
-                "Entity1NavigationPropertyName": collection.navigation,
-                "Entity2LogicalName": collection.table,
-                "Entity2IntersectAttribute": collection.other_column,
-                "Entity2NavigationPropertyName": collection.navigation,
-            }
+def _shadow(table: Table, column: Column, name: str) -> Row:
+    """Return the column that carries a lookup's or a choice's text; only a lookup's has a type of its own."""
+    schema_name = f"{column.schema_name or column.name}Name"
+    if not column.is_lookup:
+        return {**_base(table, name, schema_name, ("Virtual", "VirtualType")), "AttributeOf": column.name}
+    shown = _base(table, name, schema_name, ("String", "StringType"))
+    own = {"AttributeOf": column.name, "IsLogical": True, "MaxLength": 100, "Format": "Text"}
+    return {"@odata.type": f"#{NAMESPACE}StringAttributeMetadata", **shown, **own, "FormatName": {"Value": "Text"}}
+
+
+BASE_PROPERTIES = frozenset(_base(Table("t", "ts", "tid", None, None, {}, {}), "c", "c", ("", "")))
+"""What can be selected of a column without naming its type."""
+
+
+def _own(table: Table, column: Column) -> Row:
+    """Return what only this type of column has."""
+    describe = _OWN.get(column.type)
+    return describe(column) if describe else {"IsPrimaryId": column.name == table.primary_id}
+
+
+def _text(column: Column) -> Row:
+    kind = "Text" if column.type == "String" else "TextArea"
+    return {"MaxLength": column.max_length, "Format": kind, "FormatName": {"Value": kind}}
+
+
+def _number(column: Column) -> Row:
+    own = {"MinValue": column.minimum, "MaxValue": column.maximum}
+    return {**own, "Precision": 2} if column.type == "Double" else {**own, "Format": "None"}
+
+
+def _lookup(column: Column) -> Row:
+    return {"Targets": list(column.targets), "Format": "None"}
+
+
+def _date(column: Column) -> Row:
+    kind = "DateOnly" if column.date_only else "DateAndTime"
+    return {"Format": kind, "DateTimeBehavior": {"Value": "UserLocal"}}
+
+
+def _choice(column: Column) -> Row:
+    return {"DefaultFormValue": -1 if column.default is None else column.default}
+
+
+def _switch(column: Column) -> Row:
+    return {"DefaultValue": bool(column.default)}
+
+
+_OWN: Mapping[str, Callable[[Column], Row]] = {
+    **dict.fromkeys(("Lookup", "Owner"), _lookup),
+    **dict.fromkeys(("String", "Memo"), _text),
+    **dict.fromkeys(("Integer", "BigInt", "Double"), _number),
+    **dict.fromkeys(("Picklist", "MultiSelectPicklist"), _choice),
+    "DateTime": _date,
+    "Boolean": _switch,
+}
+
+
+def keys(table: Table) -> list[Row]:
+    """Return a table's alternate keys; their own names are ours, no source publishes them."""
+    return [_key(table, columns) for columns in table.keys]
+
+
+def _key(table: Table, columns: tuple[str, ...]) -> Row:
+    name = "_".join(columns)
+    return {
+        "MetadataId": metadata_id("key", table.name, *columns),
+        "LogicalName": name,
+        "SchemaName": name,
+        "EntityLogicalName": table.name,
+        "KeyAttributes": list(columns),
+        "EntityKeyIndexStatus": "Active",
+        "IsCustomizable": managed("iscustomizable", value=False, changeable=False),
+        "IsManaged": True,
+        "HasChanged": None,
+        "DisplayName": label(name),
+    }

@@ -11,7 +11,7 @@ from .payload import Parsed, Reference, parse_json
 from .query import Options as Query
 from .query import split_query
 from .read import Owner
-from .schema import Collection, Table
+from .schema import Collection, OneToMany, Table
 from .store import Row
 
 
@@ -28,7 +28,23 @@ def on_collection(work: Work, table: Table, row_id: str, collection: Collection,
         return list_rows(work, target, owner)
     if names == ["$count"] and method == "GET":
         return count_rows(work, target, owner)
+    if not names and rest[0].key is None and method == "POST":
+        return create_related(work, table, row_id, collection)
     raise not_served(f"{method} on '{collection.navigation}' in this form")
+
+
+def create_related(work: Work, table: Table, row_id: str, collection: Collection) -> Reply:
+    """Answer POST to a collection: a new row that is in it from the start."""
+    target = work.schema.tables[collection.table]
+    parsed = work.parsed(target, creating=True)
+    owner = Reference(table.name, row_id)
+    if isinstance(collection, OneToMany):
+        column = target.columns[collection.column]
+        parsed.references[column.name] = (column, owner)
+    made = work.writer.create(target, parsed)
+    if not isinstance(collection, OneToMany):
+        work.writer.link(table, row_id, collection, Reference(target.name, made))
+    return work.written(target, made, created=True)
 
 
 def references(work: Work, table: Table, row_id: str, collection: Collection, key: str | None) -> Reply:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-FaultPlace = Literal["operation", "request", "drop-before", "drop-after"]
+FaultPlace = Literal[
+    "operation", "request", "drop-before", "drop-midway", "drop-within", "drop-after", "torn", "slow", "stale"
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,53 @@ class Switches:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """The next `times` matches (after `skip` of them) meet this; `times=0` means every one.
+
+    `method` and `path` are regular expressions searched in the method and in the URL's path and query.
+    For what happens after the work ("drop-after", "drop-within", "torn") the URLs of a batch's parts are searched
+    too. `where` says what is looked at and what happens:
+
+    * "operation": each operation, inside a `$batch` too, is refused with status, code and message;
+    * "request": the HTTP request as a whole is;
+    * "slow": each operation takes `seconds` longer;
+    * "drop-before": the connection is cut before anything is done;
+    * "drop-midway": it is cut when this operation is reached; what a `$batch` did before stays done;
+    * "drop-after": it is cut after the work, before the answer;
+    * "drop-within": it is cut in the middle of the answer, whose length was announced;
+    * "torn": half the answer, with the length of the half: whole for HTTP, broken for who reads it;
+    * "stale": after a matching write, the next `reads` reads (0: any number) within `seconds` (0: however late)
+      see the rows as they were before it.
+    """
+
+    method: str = ""
+    path: str = ""
+    status: int = 500
+    code: str = "0x80040216"
+    message: str = "An unexpected error occurred."
+    times: int = 1
+    skip: int = 0
+    retry_after: int | None = None
+    where: FaultPlace = "operation"
+    seconds: float = 0.0
+    reads: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Service protection: what one user may do within a sliding window (the published numbers by default)."""
+
+    requests: int = 6000
+    """HTTP requests; a `$batch` is one."""
+    execution: float = 1200.0
+    """Seconds of execution time, those of requests side by side added up."""
+    concurrent: int = 52
+    """Requests at once."""
+    window: float = 300.0
+    """Seconds that are looked back."""
+
+
+@dataclass(frozen=True)
 class Options:
     """How an emulator behaves; every field has a harmless default."""
 
@@ -55,26 +105,16 @@ class Options:
     """Rows of one page when the request asks for no smaller one."""
     max_body: int = 64 * 1024 * 1024
     """Largest request body in bytes; more is answered 413."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """The next `times` matches (after `skip` of them) are answered with this instead of the usual reply.
-
-    `method` and `path` are regular expressions searched in the method and in the URL's path and query.
-    `where`: "operation" looks at each operation, inside a `$batch` too; "request" at the HTTP request as a
-    whole; "drop-before" and "drop-after" cut the connection before or after the request was carried out.
-    """
-
-    method: str = ""
-    path: str = ""
-    status: int = 500
-    code: str = "0x80040216"
-    message: str = "An unexpected error occurred."
-    times: int = 1
-    skip: int = 0
-    retry_after: int | None = None
-    where: FaultPlace = "operation"
+    users: Mapping[str, str] = field(default_factory=dict)
+    """Token to the user it acts as: id, full name, address or application id of a user row. Any other token is
+    refused then. While empty, every token acts as the fixture's caller, a System Administrator."""
+    limits: Limits = field(default_factory=Limits)
+    faults: tuple[Fault, ...] = ()
+    """Rules armed from the start."""
+    fault_rate: float = 0.0
+    """Share of the requests that fail by chance, from 0 to 1."""
+    fault_seed: int = 0
+    """What chance begins with: the same seed makes the same requests fail, counted in the order they come in."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .errors import ServiceError, payload
+from .errors import ServiceError, not_served, payload
 from .filters import moment
-from .schema import CHOICES, Column, Table
+from .schema import CHOICES, Column, Schema, Table
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NULL_ID = str(uuid.UUID(int=0))
+NAMESPACE = "Microsoft.Dynamics.CRM."
+MAX_DEPTH = 20
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Parsed:
     references: dict[str, tuple[Column, Reference | None]] = field(default_factory=dict)
     links: dict[str, list[Reference]] = field(default_factory=dict)
     """Rows bound to a collection in a create, by navigation name."""
+    above: dict[str, tuple[Column, str, Parsed]] = field(default_factory=dict)
+    """Rows to create first, which lookups will point to: column, table and content by column name."""
+    below: dict[str, list[Parsed]] = field(default_factory=dict)
+    """Rows to create afterwards in a collection, by navigation name."""
 
 
 Resolve = Callable[[str], Reference]
@@ -65,45 +71,88 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def parse_body(body: Mapping[str, Any], table: Table, resolve: Resolve, *, creating: bool) -> Parsed:
+def parse_body(
+    body: Mapping[str, Any], table: Table, resolve: Resolve, schema: Schema, *, creating: bool, depth: int = 0
+) -> Parsed:
     """Return what a create or update sets; columns not writable now are dropped without a word."""
+    if depth > MAX_DEPTH:
+        raise payload(table.entity_set, f"Rows stand within rows more than {MAX_DEPTH} levels deep.")
     parsed = Parsed()
+    reading = _Reading(parsed, table, resolve, schema, creating, depth)
     for name, value in body.items():
         if name.endswith("@odata.bind"):
             _bind(parsed, name.removesuffix("@odata.bind"), value, table, resolve)
         elif "@" not in name:
-            _plain(parsed, name, value, table, creating=creating)
+            _plain(reading, name, value)
     return parsed
 
 
-def _plain(parsed: Parsed, name: str, value: Any, table: Table, *, creating: bool) -> None:
+@dataclass(frozen=True)
+class _Reading:
+    """A body on its way into `parsed`."""
+
+    parsed: Parsed
+    table: Table
+    resolve: Resolve
+    schema: Schema
+    creating: bool
+    depth: int
+
+    def related(self, name: str, value: Mapping[str, Any], targets: tuple[str, ...]) -> tuple[str, Parsed]:
+        """Return table and content of a row given in place of a reference (deep insert)."""
+        if not self.creating:
+            message = f"'{name}' holds a row: rows within rows are created with a new row only, not in an update."
+            raise payload(self.table.entity_set, message)
+        target = _related_table(self.table, name, value, targets)
+        if target not in self.schema.tables:
+            raise not_served(f"rows of '{target}'")
+        inner = self.schema.tables[target]
+        deeper = self.depth + 1
+        return target, parse_body(value, inner, self.resolve, self.schema, creating=True, depth=deeper)
+
+
+def _related_table(table: Table, name: str, value: Mapping[str, Any], targets: tuple[str, ...]) -> str:
+    given = str(value.get("@odata.type", "")).lstrip("#").removeprefix(NAMESPACE)
+    if not given and len(targets) == 1:
+        return targets[0]
+    if given in targets:
+        return given
+    raise payload(table.entity_set, f"'{name}' needs an '@odata.type' that is one of {', '.join(targets)}.")
+
+
+def _plain(reading: _Reading, name: str, value: Any) -> None:
+    parsed, table = reading.parsed, reading.table
     if name in {table.primary_id, table.inherited_key}:
         parsed.row_id = guid(value, table)
         return
     column = table.columns.get(name)
-    if column is not None and not column.is_lookup:
-        _column_value(parsed, column, value, table, creating=creating)
+    if name in table.lookups and isinstance(value, dict):
+        lookup, targets = table.lookups[name]
+        parsed.above[lookup.name] = (lookup, *reading.related(name, value, targets))
+    elif column is not None and not column.is_lookup:
+        _column_value(parsed, column, value, table, creating=reading.creating)
     elif name in table.lookups and value is None:
         _clear(parsed, table.lookups[name][0], table)
     elif name in table.lookups or name in table.properties:
-        _refuse_direct(table, value)
+        message = "CRM do not support direct update of Entity Reference properties, Use Navigation properties instead."
+        raise payload(table.entity_set, message)
     elif name in table.collections:
-        raise ServiceError(501, "0x80060888", "The emulator does not serve deep inserts.")
+        parsed.below[name] = _rows_below(reading, name, value)
     else:
         raise undeclared(name, table)
+
+
+def _rows_below(reading: _Reading, name: str, value: Any) -> list[Parsed]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise payload(reading.table.entity_set, f"A list of rows was expected in '{name}'.")
+    targets = (reading.table.collections[name].table,)
+    return [reading.related(name, each, targets)[1] for each in value]
 
 
 def _column_value(parsed: Parsed, column: Column, value: Any, table: Table, *, creating: bool) -> None:
     checked = checked_value(column, value, table)
     if column.create if creating else column.update:
         parsed.values[column.name] = checked
-
-
-def _refuse_direct(table: Table, value: Any) -> None:
-    if isinstance(value, dict):
-        raise ServiceError(501, "0x80060888", "The emulator does not serve deep inserts.")
-    message = "CRM do not support direct update of Entity Reference properties, Use Navigation properties instead."
-    raise payload(table.entity_set, message)
 
 
 def undeclared(name: str, table: Table) -> ServiceError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from . import contracts, mappings, users
 from .options import Switches
+from .privileges import Rights
 from .schema import ManyToMany
 from .store import Row, Rows
 
@@ -22,6 +23,8 @@ class Platform:
     rows: Rows
     switches: Switches
     caller: Row
+    rights: Rights | None = None
+    """What the caller may do; None where nobody asks (rows made by hand)."""
 
     def system_values(self, table: str) -> Row:
         """Return what every new row of a table gets."""
@@ -29,6 +32,9 @@ class Platform:
 
     def before_create(self, table: str, values: Row, sent: set[str]) -> None:
         """Refuse or complete a row about to be created."""
+        if self.rights is not None:
+            self.rights.need("Create", table)
+            self.rights.need_for_lookups(table, values, sent)
         if table == "systemuser":
             users.fill_new_user(self.rows, self.switches, values, sent)
 
@@ -40,6 +46,9 @@ class Platform:
 
     def before_update(self, table: str, old: Row, values: Row) -> None:
         """Refuse or complete a change."""
+        if self.rights is not None:
+            self.rights.need("Write", table)
+            self.rights.need_for_lookups(table, values, set(values))
         if table == "systemuser":
             users.before_user_update(self.rows, self.switches, old, values)
 
@@ -55,6 +64,8 @@ class Platform:
 
     def before_delete(self, table: str, row: Row) -> bool:
         """Act on a row about to go; True when the platform keeps it."""
+        if self.rights is not None:
+            self.rights.need("Delete", table)
         if table == "systemuser":
             return users.delete_user(self.rows, self.switches, row)
         if table == RULESET:
@@ -70,10 +81,14 @@ class Platform:
 
     def before_link(self, relation: ManyToMany, this: Row, other: Row) -> None:
         """Refuse a pair the product does not allow."""
+        if self.rights is not None:
+            self.rights.need_for_link(relation, this, other)
         users.check_role_link(relation, this, other)
 
     def before_unlink(self, relation: ManyToMany, this: Row, other: Row) -> None:
         """Refuse to part a pair the product insists on."""
+        if self.rights is not None:
+            self.rights.need_for_link(relation, this, other)
         users.before_role_unlink(self.rows, relation, this, other)
 
     def _rebuild_mappings(self, ruleset: Row) -> None:

@@ -87,7 +87,7 @@ def _check_names(given: Mapping[str, str]) -> None:
     for name in given:
         if name.startswith("$") and name not in _KNOWN:
             raise bad_query(f"The query parameter '{name}' is not supported.")
-        if name in _ABSENT or name == "$apply":
+        if name in _ABSENT or name == "$apply":  # what is served of them does not come this way
             raise not_served(f"the query option {name}")
 
 

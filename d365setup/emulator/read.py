@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
+from .conditions import Caller
 from .errors import bad_query
 from .filters import FilterCompiler, Place, collection_join
 from .options import Switches
@@ -51,14 +52,19 @@ class Reader:
     annotations: Sequence[str] = ()
     contracts_read: set[str] = field(default_factory=set)
     """Ids of the decision contracts whose text went into the reply."""
+    caller: Caller = field(default_factory=Caller)
 
     def __post_init__(self) -> None:
         self._names: dict[tuple[str, str], str | None] = {}
-        self._renderer = Renderer(self.switches, self.annotations, self._name_of)
+        self.renderer = Renderer(self.switches, self.annotations, self._name_of)
+
+    def compiler(self) -> FilterCompiler:
+        """Return what compiles the conditions of one query."""
+        return FilterCompiler(self.schema, self.switches, self.caller)
 
     def page(self, table: Table, query: Query, size: int, owner: Owner | None = None) -> Page:
         """Return one page of a set, or of a row's collection."""
-        compiler = FilterCompiler(self.schema, self.switches)
+        compiler = self.compiler()
         root = compiler.place(table.name)
         source = self._source(compiler, root, owner)
         where = self._where(compiler, root, query)
@@ -74,7 +80,7 @@ class Reader:
 
     def count(self, table: Table, query: Query, owner: Owner | None = None) -> int:
         """Return how many rows there are, at most 5000."""
-        compiler = FilterCompiler(self.schema, self.switches)
+        compiler = self.compiler()
         root = compiler.place(table.name)
         source = self._source(compiler, root, owner)
         return self._count(compiler, source, self._where(compiler, root, query))
@@ -84,7 +90,7 @@ class Reader:
         columns = self._columns(table, query)
         if table.name == CONTRACT:
             self.contracts_read.update(row[table.primary_id] for row in found)
-        shown = [self._renderer.row(table, row, columns, etag=etag) for row in found]
+        shown = [self.renderer.row(table, row, columns, etag=etag) for row in found]
         for expand in query.expand:
             self._expand(table, found, shown, expand)
         return shown
@@ -183,7 +189,7 @@ class Reader:
         return self.shown(table, [row], expand.options, etag=False)[0]
 
     def _collected(self, table: Table, found: list[Row], expand: Expand) -> dict[str, list[dict[str, Any]]]:
-        compiler = FilterCompiler(self.schema, self.switches)
+        compiler = self.compiler()
         inner = compiler.place(expand.table.name)
         parent, source = _members(expand.collection, inner)
         ids = compiler.parameter(json.dumps([row[table.primary_id] for row in found]))

@@ -44,6 +44,16 @@ class Renderer:
             shown[table.inherited_key] = row[table.primary_id]
         return shown
 
+    def cell(self, column: Column, row: Mapping[str, Any], key: str) -> Iterable[tuple[str, Any]]:
+        """Yield one value of a row under a name of its own, after its annotations."""
+        for name, value in self._notes(column, row):
+            yield f"{key}@{name}", value
+        yield key, self.value(column, row[column.name])
+
+    def wants(self, name: str) -> bool:
+        """Return whether an annotation was asked for."""
+        return self._asked(name)
+
     def _is_missing(self, table: Table, column: Column) -> bool:
         return (
             self._switches.default_queue_column == "missing"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from .address import Found, no_row_by_key
 from .context import Work
 from .errors import ServiceError, duplicate, no_row, payload, stale
 from .operation import Reply, json_reply
-from .payload import guid
+from .payload import Parsed, Reference, guid, parse_body, parse_json
 from .render import etag_of
 from .schema import Table
 from .store import Row
+from .text import sort_key
 
 
 def get_row(work: Work, table: Table, row_id: str) -> Reply:
@@ -38,13 +43,49 @@ def patch_row(work: Work, table: Table, row_id: str) -> Reply:
     row = work.rows.get(table.name, row_id)
     check_conditions(work, table, row, row_id)
     parsed = work.parsed(table, creating=row is None)
-    if parsed.row_id not in {None, row_id}:
-        raise payload(table.entity_set, "The key in the body differs from the key in the URL.")
+    check_key(table, parsed, Found(row_id))
     if row is None:
         work.writer.create(table, parsed, guid(row_id, table))
     else:
         work.writer.update(table, row, parsed)
     return work.written(table, row_id, created=row is None)
+
+
+def patch_by_key(work: Work, table: Table, found: Found) -> Reply:
+    """Answer PATCH of an alternate key: update its row, or create one that has the key."""
+    if found.row_id is None and work.operation.headers.get("if-match") is not None:
+        raise no_row_by_key()
+    if found.row_id is not None:
+        row = work.existing(table, found.row_id)
+        check_conditions(work, table, row, found.row_id)
+    row_id, created = upsert(work, table, parse_json(work.operation.body, table.entity_set), found)
+    return work.written(table, row_id, created=created)
+
+
+def upsert(work: Work, table: Table, body: Mapping[str, Any], found: Found) -> tuple[str, bool]:
+    """Update the row a key leads to or create it; return its id and whether it was created."""
+    row = work.rows.get(table.name, found.row_id) if found.row_id is not None else None
+    parsed = parse_body(body, table, work.session.reference, work.schema, creating=row is None)
+    check_key(table, parsed, found)
+    if row is not None:
+        work.writer.update(table, row, parsed)
+        return str(row[table.primary_id]), False
+    for name, value in found.values.items():
+        column = table.columns[name]
+        if column.is_lookup:
+            parsed.references[name] = (column, Reference(column.targets[0], value))
+        else:
+            parsed.values[name] = value
+    return work.writer.create(table, parsed, found.row_id and guid(found.row_id, table)), True
+
+
+def check_key(table: Table, parsed: Parsed, found: Found) -> None:
+    """Refuse a body whose key values contradict the key of the address."""
+    given = {name: reference.row_id for name, (_, reference) in parsed.references.items() if reference}
+    given.update({name: value for name, value in parsed.values.items() if name in found.values})
+    differs = any(sort_key(given[name]) != sort_key(found.values[name]) for name in found.values if name in given)
+    if differs or (found.row_id is not None and parsed.row_id not in {None, found.row_id}):
+        raise payload(table.entity_set, "The key in the body differs from the key in the URL.")
 
 
 def delete_row(work: Work, table: Table, row_id: str) -> Reply:

@@ -56,6 +56,13 @@ class Column:
     label: str = ""
     relationships: Mapping[str, str] = field(default_factory=dict)
     """A lookup's bind name to the schema name of its relationship, where published."""
+    choice: str = ""
+    """Name of the global choice its options come from, where published."""
+    secured: bool = False
+    """Column security: only who may read secured columns sees a value."""
+    uncertain_why: str = ""
+    availability: str = ""
+    """Empty, or why a real organization may lack the column."""
 
     @property
     def is_lookup(self) -> bool:
@@ -133,6 +140,7 @@ class Table:
     schema_name: str = ""
     collection_name: str = ""
     label: str = ""
+    plural: str = ""
 
     @cached_property
     def properties(self) -> Mapping[str, Column]:
@@ -221,7 +229,11 @@ def _table(described: Mapping[str, Any]) -> Table:
         schema_name=described["schema_name"],
         collection_name=described["collection_name"],
         label=described["display_name"],
+        plural=described["display_collection_name"],
     )
+
+
+_AS_WRITTEN = ("choice", "secured", "uncertain_why", "availability")
 
 
 def _column(described: Mapping[str, Any]) -> Column:
@@ -245,6 +257,7 @@ def _column(described: Mapping[str, Any]) -> Column:
         schema_name=described.get("schema_name", described["name"]),
         label=described.get("label", ""),
         relationships=described.get("relationships", {}),
+        **{name: described[name] for name in _AS_WRITTEN if name in described},
     )
 
 

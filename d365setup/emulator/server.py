@@ -9,15 +9,18 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NoReturn
 
 from .batch import reason
-from .functions import TENANT
+from .bearer import AnyToken, Beside, admit
+from .control import Control
+from .faults import Cut, Faults
 from .gateway import Done, Gateway
 from .operation import Operation, Reply, json_reply
-from .options import Request
+from .options import FaultPlace, Request
 
 HOST = "127.0.0.1"
 _HOST_HEADER = re.compile(r"[A-Za-z0-9.\[\]:-]+")
@@ -31,21 +34,32 @@ class Server(ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 128
 
-    def __init__(self, gateway: Gateway, port: int = 0, host: str = HOST) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        port: int = 0,
+        host: str = HOST,
+        *,
+        beside: Beside | None = None,
+        control: Control | None = None,
+    ) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             message = f"The emulator binds loopback addresses only, not {host}."
             raise ValueError(message)
         self.gateway = gateway
+        self.beside = beside or AnyToken()
+        self.control = control
         self.log: list[Request] = []
         self._lock = threading.Condition()
         self._open: set[socket.socket] = set()
         super().__init__((host, port), _Handler)
+        self.socket = self.beside.wrap(self.socket)
 
     @property
     def url(self) -> str:
         """Where it listens."""
         host, port = self.socket.getsockname()[:2]
-        return f"http://{host}:{port}"
+        return f"{self.beside.scheme}://{host}:{port}"
 
     def record(self, request: Request) -> None:
         """Add a request to the log."""
@@ -78,10 +92,6 @@ class Server(ThreadingHTTPServer):
         """Say nothing about clients that went away: that is their right."""
 
 
-class _Drop(Exception):  # not an error: a fault asked for
-    """The connection is to be cut."""
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
@@ -90,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 120
 
     def handle(self) -> None:
-        with self.server.connection(self.connection), contextlib.suppress(_Drop, ConnectionError):
+        with self.server.connection(self.connection), contextlib.suppress(Cut, ConnectionError):
             super().handle()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
@@ -104,29 +114,39 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         operation = self._operation(body)
-        self._drop("drop-before", operation, started)
-        reply, done, user = self._reply(operation)
-        self._drop("drop-after", operation, started, done)
+        aside = self.server.control.answer(operation) if self.server.control else None
+        aside = aside or self.server.beside.answer(operation)
+        if aside is not None:  # not the service's: none of its headers, and not in its log
+            self._send(aside, (("Date", self.date_time_string()),))
+            return
+        faults = self.server.gateway.faults.drawn()
+        self._drop(faults, "drop-before", operation, started)
+        try:
+            reply, done, user = self._reply(operation, faults)
+        except Cut:
+            self._cut(started)
+        whole = replace(operation, url="\n".join((operation.url, *(url for _, url, _ in done))))
+        self._drop(faults, "drop-after", whole, started, done)
+        if faults.take("drop-within", whole.method, whole.url) is not None:
+            self._send_half(reply, user)
+            self._cut(started, done)
+        if faults.take("torn", whole.method, whole.url) is not None:
+            reply = replace(reply, body=reply.body[: len(reply.body) // 2])
         self.server.record(Request(self.command, self.path, reply.status, started, time.monotonic(), done, user))
-        self._send(reply)
+        self._send(reply, self._common(user))
 
-    def _reply(self, operation: Operation) -> tuple[Reply, tuple[Done, ...], str]:
-        authorization = operation.headers.get("authorization", "")
-        if not authorization.lower().startswith("bearer ") or not authorization[7:].strip():
-            return self._challenge(operation), (), ""
-        reply, done = self.server.gateway.handle(operation)
-        return reply, done, self.server.gateway.caller_id
-
-    def _challenge(self, operation: Operation) -> Reply:
-        authority = f"https://login.microsoftonline.com/{TENANT}/oauth2/authorize"
-        challenge = f"Bearer authorization_uri={authority}, resource_id={operation.root}/"
-        headers = (("WWW-Authenticate", challenge), ("401_error_reason", "Authorization header is missing."))
-        return Reply(401, headers=headers)
+    def _reply(self, operation: Operation, faults: Faults) -> tuple[Reply, tuple[Done, ...], str]:
+        bearer = admit(operation, self.server.beside)
+        if isinstance(bearer, Reply):
+            return bearer, (), ""
+        gateway = self.server.gateway.speaking_for(bearer).meeting(faults)
+        reply, done = gateway.handle(operation)
+        return reply, done, gateway.caller_id
 
     def _operation(self, body: bytes) -> Operation:
         headers = {name.lower(): ",".join(self.headers.get_all(name, ())) for name in self.headers}
         host = headers.get("host", "")
-        root = f"http://{host}" if _HOST_HEADER.fullmatch(host) else self.server.url
+        root = f"{self.server.beside.scheme}://{host}" if _HOST_HEADER.fullmatch(host) else self.server.url
         return Operation(self.command, self.path, headers, body, root)
 
     def _body(self) -> bytes | None:
@@ -152,35 +172,53 @@ class _Handler(BaseHTTPRequestHandler):
             if size == 0:
                 return body
 
-    def _drop(self, where: Any, operation: Operation, started: float, done: tuple[Done, ...] = ()) -> None:
-        if self.server.gateway.faults.take(where, operation.method, operation.url) is None:
-            return
+    def _drop(
+        self, faults: Faults, where: FaultPlace, operation: Operation, started: float, done: tuple[Done, ...] = ()
+    ) -> None:
+        if faults.take(where, operation.method, operation.url) is not None:
+            self._cut(started, done)
+
+    def _cut(self, started: float, done: tuple[Done, ...] = ()) -> NoReturn:
         self.server.record(Request(self.command, self.path, 0, started, time.monotonic(), done))
         self.close_connection = True
-        raise _Drop
+        raise Cut
 
-    def _send(self, reply: Reply) -> None:
-        self.send_response_only(reply.status, reason(reply.status))
-        for name, value in (*self._common(), *reply.headers):
-            self.send_header(name, value)
-        if reply.content_type:
-            self.send_header("Content-Type", reply.content_type)
-        if reply.status not in {204, 304}:
-            self.send_header("Content-Length", str(len(reply.body)))
+    def _send_half(self, reply: Reply, user: str) -> None:
+        """Announce the whole answer and send half of its body; without a body, half of the first line."""
+        if reply.body:
+            self._head(reply, self._common(user))
+            self.end_headers()
+            self.wfile.write(reply.body[: len(reply.body) // 2])
+        else:
+            self.wfile.write(b"HTTP/1.1 ")
+        self.wfile.flush()
+
+    def _send(self, reply: Reply, common: Iterable[tuple[str, str]] | None = None) -> None:
+        self._head(reply, self._common() if common is None else common)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(reply.body)
         self.wfile.flush()
 
-    def _common(self) -> Iterator[tuple[str, str]]:
+    def _head(self, reply: Reply, common: Iterable[tuple[str, str]]) -> None:
+        self.send_response_only(reply.status, reason(reply.status))
+        for name, value in (*common, *reply.headers):
+            self.send_header(name, value)
+        if reply.content_type:
+            self.send_header("Content-Type", reply.content_type)
+        if reply.status not in {204, 304}:
+            self.send_header("Content-Length", str(len(reply.body)))
+
+    def _common(self, user: str = "") -> Iterator[tuple[str, str]]:
+        requests, seconds = self.server.gateway.protection.left(user)
         yield "Date", self.date_time_string()
         yield "Cache-Control", "no-cache"
         yield "Expires", "-1"
         yield "Vary", "Accept-Encoding"
         yield "x-ms-service-request-id", str(uuid.uuid4())
         yield "REQ_ID", str(uuid.uuid4())
-        yield "x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"
-        yield "x-ms-ratelimit-burst-remaining-xrm-requests", "5999"
+        yield "x-ms-ratelimit-time-remaining-xrm-requests", f"{seconds:,.2f}"
+        yield "x-ms-ratelimit-burst-remaining-xrm-requests", str(requests)
         yield "x-ms-dop-hint", str(self.server.gateway.options.dop_hint)
         yield "OData-Version", "4.0"
 

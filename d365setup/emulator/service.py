@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from .address import Segment, key_id, parse_address, table_of
+from dataclasses import replace
+
+from .actions import UNBOUND, bound_action, is_action, set_action, unbound_action
+from .address import Segment, find_key, key_id, parse_address, table_of
 from .context import Session, Work
-from .definitions import on_definitions
-from .errors import ServiceError, no_segment, not_allowed, not_served
-from .functions import FUNCTIONS
+from .definitions import METADATA
+from .errors import ServiceError, bad_query, no_segment, not_allowed
+from .functions import FUNCTIONS, Asked, parameters
 from .lists import count_rows, list_rows
 from .navigation import on_collection, on_single
 from .operation import Operation, Reply, json_reply
-from .properties import NAMESPACE, bound_action, no_resource, on_property, unknown_action
-from .rows import create_row, delete_row, get_row, patch_row
+from .payload import NAMESPACE
+from .principals import user_function
+from .properties import no_resource, on_property
+from .query import split_query
+from .rows import create_row, delete_row, get_row, patch_by_key, patch_row
 from .schema import Table
 
 MAX_URL = 32 * 1024
 MAX_URL_IN_BATCH = 64 * 1024
-_ABSENT = frozenset({"$metadata", "RelationshipDefinitions", "GlobalOptionSetDefinitions"})
 
 
 def perform(session: Session, operation: Operation) -> Reply:
     """Carry out one operation in the session's transaction; raises ServiceError when it is refused."""
+    if operation.method == "HEAD":  # the server sends its head only
+        operation = replace(operation, method="GET")
+    if operation.method == "OPTIONS":
+        return Reply(200, headers=(("Allow", "OPTIONS,GET,HEAD,POST"),))
     limit = MAX_URL_IN_BATCH if session.in_batch else MAX_URL
     if operation.method == "GET" and len(operation.url) > limit:
         raise ServiceError(414, "", "The request URI is too long.")
@@ -29,13 +38,15 @@ def perform(session: Session, operation: Operation) -> Reply:
     if not address.segments:
         return _service_document(work)
     first = address.first
+    if first.name in UNBOUND and len(address.segments) == 1:
+        return unbound_action(work, first.name)
     if first.name in FUNCTIONS:
         return _function(work, first)
-    if first.name == "EntityDefinitions":
-        return on_definitions(work)
-    if first.name in _ABSENT:
-        raise not_served(first.name)
+    if first.name in METADATA:
+        return METADATA[first.name](work)
     table = table_of(session.schema, first)
+    if operation.method == "GET" and session.rights is not None:
+        session.rights.need("Read", table.name)
     return _on_set(work, table) if first.key is None else _on_row(work, table, first.key)
 
 
@@ -47,7 +58,9 @@ def _service_document(work: Work) -> Reply:
 def _function(work: Work, segment: Segment) -> Reply:
     if work.operation.method != "GET" or len(work.address.segments) > 1:
         raise no_resource(work.operation.url)
-    values = FUNCTIONS[segment.name](work.rows, work.session.caller, work.operation.root)
+    given = parameters(segment.key, split_query(work.address.query))
+    asked = Asked(work.rows, work.session.caller, work.operation.root, given, work.may_read)
+    values = FUNCTIONS[segment.name](asked)
     context = f"{work.base}$metadata#{NAMESPACE}{segment.name}Response"
     return json_reply(200, {"@odata.context": context, **values})
 
@@ -57,7 +70,9 @@ def _on_set(work: Work, table: Table) -> Reply:
     if rest == ["$count"] and work.operation.method == "GET":
         return count_rows(work, table, None)
     if rest:
-        raise unknown_action(rest[0]) if NAMESPACE in rest[0] else no_segment(rest[0])
+        if len(rest) == 1 and rest[0].startswith(NAMESPACE):
+            return set_action(work, table, rest[0].removeprefix(NAMESPACE))
+        raise no_segment(rest[0])
     if work.operation.method == "GET":
         return list_rows(work, table, None)
     if work.operation.method == "POST":
@@ -71,6 +86,9 @@ def _on_row(work: Work, table: Table, key: str) -> Reply:
         return _row(work, table, key)
     row_id = key_id(work.rows, table, key)
     name = rest[0].name
+    told = user_function(work, table, row_id, rest[0]) if name.startswith(NAMESPACE) else None
+    if told is not None:
+        return told
     if name.startswith(NAMESPACE):
         return bound_action(work, table, row_id, name.removeprefix(NAMESPACE))
     if name in table.collections:
@@ -79,12 +97,17 @@ def _on_row(work: Work, table: Table, key: str) -> Reply:
         return on_single(work, table, row_id, name, rest)
     if name in table.properties:
         return on_property(work, table, row_id, rest)
+    if is_action(table, name):
+        raise bad_query("Request message has unresolved parameters.")
     raise no_segment(name)
 
 
 def _row(work: Work, table: Table, key: str) -> Reply:
-    row_id = key_id(work.rows, table, key)
     method = work.operation.method
+    found = find_key(work.rows, table, key)
+    if method == "PATCH" and found.values:
+        return patch_by_key(work, table, found)
+    row_id = key_id(work.rows, table, key)
     if method == "GET":
         return get_row(work, table, row_id)
     if method == "PATCH":

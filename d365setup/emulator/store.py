@@ -107,7 +107,7 @@ class Rows:
 
     def clear(self) -> None:
         """Remove every row; the version counter goes on."""
-        own = ("_late_contract", "_seen_reference", "_entra")
+        own = ("_late_contract", "_seen_reference", "_entra", "_roleprivilege")
         for name in (*self.schema.tables, *own):
             self.connection.execute(f"DELETE FROM {quoted(name)}")  # noqa: S608  # as above
 
@@ -200,6 +200,7 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS _late_contract (contract TEXT PRIMARY KEY, reads INTEGER, dropped TEXT)",
     "CREATE TABLE IF NOT EXISTS _seen_reference (ruleset TEXT, rule TEXT, target TEXT)",
     "CREATE TABLE IF NOT EXISTS _entra (applicationid TEXT PRIMARY KEY, name TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS _roleprivilege (roleid TEXT, privilege TEXT, level TEXT, UNIQUE (roleid, privilege))",
 )
 
 

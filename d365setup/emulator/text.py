@@ -12,7 +12,7 @@ def sort_key(value: str | float | bytes | None) -> str | float | bytes | None:
 
 
 def like(where: str, value: object, pattern: str) -> bool | None:
-    """Return whether a text holds, starts or ends with a pattern in which `%`, `_` and `[]` are wildcards."""
+    """Return whether a text holds, starts with, ends with or is (`like`) a pattern with wildcards `%`, `_`, `[]`."""
     if value is None:
         return None
     return _compiled(where, pattern).search(str(value)) is not None
@@ -21,8 +21,8 @@ def like(where: str, value: object, pattern: str) -> bool | None:
 @lru_cache(maxsize=512)
 def _compiled(where: str, pattern: str) -> re.Pattern[str]:
     body = "".join(_translated(part) for part in re.findall(r"\[[^\]]*\]|.", pattern, re.DOTALL))
-    before = r"\A" if where == "startswith" else ""
-    after = r"\Z" if where == "endswith" else ""
+    before = r"\A" if where in {"startswith", "like"} else ""
+    after = r"\Z" if where in {"endswith", "like"} else ""
     try:
         return re.compile(before + body + after, re.IGNORECASE | re.DOTALL)
     except re.error:  # a set such as [z-a] finds nothing

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .errors import ServiceError, duplicate, no_row
+from .errors import ServiceError, duplicate, duplicate_key, no_row
 from .payload import Parsed, Reference
 from .platform import Platform
-from .schema import Collection, Column, ManyToMany, Schema, Table
+from .schema import Collection, Column, ManyToMany, OneToMany, Schema, Table
 from .store import Row, Rows, new_id, quoted
 
 _HISTORY = frozenset({"createdby", "modifiedby", "owninguser", "owningteam", "owningbusinessunit"})
@@ -28,8 +28,31 @@ class Writer:
         if table.intersect:
             message = f"The 'Create' method does not support entities of type '{table.name}'."
             raise ServiceError(400, "0x80040800", message)
+        parsed.references.update(self._created_above(parsed))
         values = {**parsed.values, **self._looked_up(parsed)}
-        return self.insert(table, values, row_id or parsed.row_id, parsed.links)
+        made = self.insert(table, values, row_id or parsed.row_id, parsed.links)
+        self._create_below(table, made, parsed)
+        return made
+
+    def _created_above(self, parsed: Parsed) -> dict[str, tuple[Column, Reference | None]]:
+        """Create the rows a deep insert's lookups hold."""
+        made: dict[str, tuple[Column, Reference | None]] = {}
+        for name, (column, target, inner) in parsed.above.items():
+            made[name] = (column, Reference(target, self.create(self.schema.tables[target], inner)))
+        return made
+
+    def _create_below(self, table: Table, row_id: str, parsed: Parsed) -> None:
+        """Create the rows a deep insert's collections hold."""
+        for navigation, members in parsed.below.items():
+            collection = table.collections[navigation]
+            target = self.schema.tables[collection.table]
+            for inner in members:
+                if isinstance(collection, OneToMany):
+                    column = target.columns[collection.column]
+                    inner.references[column.name] = (column, Reference(table.name, row_id))
+                    self.create(target, inner)
+                else:
+                    self.link(table, row_id, collection, Reference(target.name, self.create(target, inner)))
 
     def insert(
         self,
@@ -44,6 +67,7 @@ class Writer:
         values = {**_defaults(table), **self.platform.system_values(table.name), **given}
         self.platform.before_create(table.name, values, set(given))
         _check_required(table, values)
+        self._check_keys(table, values, None)
         values[table.primary_id] = row_id or new_id()
         row = self.rows.insert(table.name, values)
         self.platform.after_create(table.name, row)
@@ -58,6 +82,8 @@ class Writer:
         values = {**parsed.values, **self._looked_up(parsed)}
         _match_state(table, old, values)
         self.platform.before_update(table.name, old, values)
+        if any(name in values for key in table.keys for name in key):
+            self._check_keys(table, {**old, **values}, row_id)
         if "modifiedby" in table.columns:
             values["modifiedby"] = self.platform.caller["systemuserid"]
         self.rows.update(table.name, row_id, values)
@@ -128,6 +154,16 @@ class Writer:
         for other, column in self.schema.referencing(table.name):
             if column.name not in _HISTORY:
                 yield other, column
+
+    def _check_keys(self, table: Table, values: Row, row_id: str | None) -> None:
+        """Refuse a second row with the values of an alternate key; a key with an empty part binds nobody."""
+        for key in table.keys:
+            if any(values.get(name) is None for name in key):
+                continue
+            tests = " AND ".join(f"sort_key({quoted(name)}) = sort_key(?)" for name in key)
+            sql = f"SELECT {quoted(table.primary_id)} AS id FROM {quoted(table.name)} WHERE {tests}"  # noqa: S608  # names from the schema
+            if any(row["id"] != row_id for row in self.rows.select(sql, [values[name] for name in key])):
+                raise duplicate_key(key)
 
     def _rows_pointing(self, other: Table, column: Column, table: Table, row_id: str) -> list[Row]:
         found = self.rows.find(other.name, **{column.name: row_id})

@@ -164,7 +164,7 @@ def test_at_most_500_conditions(queues: Api, count: int, expected: int) -> None:
 
 
 def test_other_query_functions_are_refused_honestly(queues: Api) -> None:
-    text = "Microsoft.Dynamics.CRM.EqualUserId(PropertyName='ownerid')"
+    text = "Microsoft.Dynamics.CRM.Under(PropertyName='businessunitid',PropertyValue='x')"
     assert code(queues.get("queues", params={"$filter": text})) == (501, "0x80060888")
 
 

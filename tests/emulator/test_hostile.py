@@ -17,7 +17,7 @@ from d365setup.emulator.operation import Operation
 from d365setup.emulator.text import like, sort_key
 from d365setup.emulator.xml import BadXml, Element, parse
 
-from .conftest import ROOT
+from .conftest import ROOT, Api
 
 SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WORDS = ["name", "eq", "ne", "and", "or", "not", "(", ")", "'x'", "null", "1", "/", "any", "queueid", "u", ":", ",",
@@ -130,3 +130,35 @@ def test_wildcards(where: str, value: str, pattern: str, expected: bool) -> None
 def test_text_compares_without_case_and_trailing_blanks(text: str) -> None:
     assert sort_key(text + "  ") == sort_key(text)
     assert sort_key(text.casefold()) == sort_key(text)
+
+
+CRM = "Microsoft.Dynamics.CRM."
+WIDE = "9" * 30
+EARLY = "0001-01-01T00:00:00%2B14:00"
+OUT_OF_RANGE = [
+    f"queues?$filter={CRM}In(PropertyName='msdyn_priority',PropertyValues=['{WIDE}'])",
+    f"queues?$filter={CRM}Between(PropertyName='msdyn_priority',PropertyValues=['{WIDE}','1'])",
+    f"queues?$filter={CRM}On(PropertyName='createdon',PropertyValue='{EARLY}')",
+    f"queues?$filter=createdon gt {EARLY}",
+    "queues?sql=SELECT name FROM queue WHERE msdyn_priority = WIDE",
+    "queues?sql=SELECT name FROM queue WHERE createdon = 'EARLY'",
+    f"teams(azureactivedirectoryobjectid=0f0f0f0f-0000-4000-8000-000000000001,membershiptype={WIDE})",
+]
+
+
+@pytest.mark.parametrize("path", OUT_OF_RANGE)
+def test_values_no_row_can_hold_are_refused(api: Api, path: str) -> None:
+    assert api.get(path.replace("WIDE", WIDE).replace("EARLY", EARLY)).status_code == 400
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**30, "9999-99-99"])
+@pytest.mark.parametrize("column", ["name", "msdyn_priority", "createdon"])
+@pytest.mark.parametrize("operator", ["Equal", "In", "BeginsWith", "On", "LastXDays"])
+def test_values_of_bulk_deletes_are_looked_at_first(api: Api, column: str, operator: str, value: object) -> None:
+    condition = {"AttributeName": column, "Operator": operator, "Values": [{"Value": value}]}
+    body = {"QuerySet": [{"EntityName": "queue", "Criteria": {"Conditions": [condition]}}], "JobName": "x",
+            "SendEmailNotification": False, "ToRecipients": [], "CCRecipients": [], "RecurrencePattern": "",
+            "StartDateTime": ""}  # fmt: skip
+    sent = {"data": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}
+    assert api.send("POST", "BulkDelete", **sent).status_code in {200, 400}
+    assert len(api.rows("queues")) == 4

@@ -50,6 +50,11 @@ def test_contexts(api: Api) -> None:
     assert single["@odata.context"] == base + "queues(name)/$entity"
     expanded = api.get("queues?$select=name&$expand=queuemembership_association($select=fullname)").json()
     assert expanded["@odata.context"] == base + "queues(name,queuemembership_association(fullname))"
+    deep = "queues?$select=name&$expand=createdby($select=fullname;$expand=businessunitid($select=name)),ownerid"
+    shown = "queues(name,createdby(fullname,businessunitid(name)),ownerid())"
+    assert api.get(deep).json()["@odata.context"] == base + shown
+    references = api.get("queues?$select=name&$expand=createdby/$ref").json()
+    assert references["@odata.context"] == base + "queues(name,createdby,createdby/$ref())"
 
 
 def test_annotations_stand_before_their_property(api: Api) -> None:
@@ -191,6 +196,38 @@ def test_functions(api: Api) -> None:
     detail = api.get(f"RetrieveCurrentOrganization(AccessType=@p1)?{access}").json()["Detail"]
     assert (detail["FriendlyName"], detail["OrganizationId"]) == ("Contoso Health", names.ORGANIZATION)
     assert len(detail["Endpoints"]["Keys"]) == detail["Endpoints"]["Count"]
+
+
+def test_the_total_of_tables(api: Api) -> None:
+    """1.7, 6.5."""
+    body = api.get("RetrieveTotalRecordCount(EntityNames=['queue','team'])").json()
+    assert body["@odata.context"].endswith("#Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse")
+    found = body["EntityRecordCountCollection"]
+    assert (found["Keys"], found["Count"]) == (["queue", "team"], 2)
+    assert found["Values"] == [len(api.rows("queues")), len(api.rows("teams"))]
+    alias = api.get('RetrieveTotalRecordCount(EntityNames=@n)?@n=["role"]').json()
+    assert alias["EntityRecordCountCollection"]["Values"] == [len(api.rows("roles"))]
+
+
+FUNCTIONS = [
+    ("WhoAmI(x=1)", "0x80060888"),
+    ("RetrieveCurrentOrganization", "0x80060888"),
+    ("RetrieveCurrentOrganization(AccessType='x')", "0x80060888"),
+    ("RetrieveTotalRecordCount(EntityNames='queue')", "0x80060888"),
+    ("RetrieveTotalRecordCount(EntityNames=['nope'])", "0x80041102"),
+]
+
+
+@pytest.mark.parametrize(("path", "expected"), FUNCTIONS)
+def test_parameters_of_functions_are_compulsory(api: Api, path: str, expected: str) -> None:
+    """6.5."""
+    assert code(api.get(path)) == (400, expected)
+
+
+def test_change_tracking_is_refused_by_name(api: Api) -> None:
+    """1.4: a reply without a delta link would look like a table without changes."""
+    reply = api.get("queues", headers={"Prefer": "odata.track-changes"})
+    assert code(reply) == (501, "0x80060888")
 
 
 def test_the_service_document_lists_the_sets(api: Api) -> None:

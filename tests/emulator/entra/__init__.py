@@ -1,0 +1,1 @@
+"""The sign-in service beside the emulator, asked by MSAL and by raw requests."""
