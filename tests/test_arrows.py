@@ -17,7 +17,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ruleset": {"conditions"},
     "kinds": {"model", "conditions", "ruleset"},
     "playbook": {"model", "errors", "conditions"},
-    "report": {"model", "errors"},
+    "needs": {"model"},
+    "doctor": {"needs"},
+    "report": {"model", "errors", "doctor"},
     "dataverse": set(),
     "emulator": set(),
     "plan": {"model", "errors"},
@@ -27,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": {"model", "errors", "plan", "live", "apply", "kinds", "playbook", "dataverse"},
     "cli": {
         "model", "errors", "session", "apply", "plan", "live", "kinds", "playbook", "report", "dataverse", "emulator",
+        "doctor", "needs",
     },
     "__main__": {"cli"},
     "__init__": set(),

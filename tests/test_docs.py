@@ -149,13 +149,13 @@ def resolve(arguments: list[str]) -> None:
     name = "d365setup"
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name = rest.pop(0)
-        found = command.get_command(click.Context(command), name)
+        found = command.get_command(click.Context(command, **command.context_settings), name)
         if found is None:
             raise click.UsageError(f"no such command: {name}")
         command = found
     if isinstance(command, click.Group) and not rest:
         raise click.UsageError(f"{name} needs a command")
-    command.make_context(name, rest)
+    command.make_context(name, rest, help_option_names=["-h", "--help"])  # click keeps what it is asked first
 
 
 SHELL = [fence for fence in of_language("sh", "bash", "console", "yaml", "yml") if list(calls(fence))]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from d365setup import __version__
 from d365setup.cli.options import Given, Target
 from d365setup.cli.output import Output
-from d365setup.cli.signin import SECRETS, tokens
+from d365setup.cli.signin import CA_BUNDLE, SECRETS, Call, Choice, chosen
 from d365setup.dataverse.address import Address
-from d365setup.dataverse.auth import StaticToken, TokenSource
+from d365setup.dataverse.auth import StaticToken
 from d365setup.dataverse.client import Client
+from d365setup.dataverse.sessions import existing_bundle
 from d365setup.errors import UsageError
 from d365setup.kinds import discover, specs
 from d365setup.playbook import Environ, Playbook, environment, load_file
@@ -67,11 +68,17 @@ def opened(path: Path, given: Given, target: Target, output: Output, *, read_onl
     around = Surroundings.here()
     url = _chosen(target, around.variables)
     playbook = loaded(path, given, around, examples=target.emulator)
-    with (
-        _reached(url, target, around) as (address, source),
-        _client(address, source, target, output, read_only=read_only) as client,
-    ):
+    with _reached(url, target, around, output, read_only=read_only) as (client, _):
         yield Session(client, discover(), playbook)
+
+
+@contextmanager
+def reached(target: Target, output: Output, *, read_only: bool) -> Iterator[tuple[Client, Choice]]:
+    """A client for the target without a playbook, and who signs in. Raises UsageError before anything is sent."""
+    around = Surroundings.here()
+    url = _chosen(target, around.variables)
+    with _reached(url, target, around, output, read_only=read_only) as found:
+        yield found
 
 
 def _chosen(target: Target, variables: Mapping[str, str]) -> str:
@@ -94,31 +101,54 @@ def _chosen(target: Target, variables: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _reached(url: str, target: Target, around: Surroundings) -> Iterator[tuple[str, TokenSource]]:
+def _reached(
+    url: str, target: Target, around: Surroundings, output: Output, *, read_only: bool
+) -> Iterator[tuple[Client, Choice]]:
     if url:
-        yield url, tokens(around.variables, url)
+        bundle = target.ca_bundle or _path(around.variables.get(CA_BUNDLE, ""))
+        with _translated():
+            existing_bundle(bundle)
+            choice = chosen(Call(around.variables, url, bundle, target.device_code))
+        with _client(url, choice, bundle, target, output, read_only=read_only) as client:
+            yield client, choice
         return
     emulator = open_emulator(target.emulator_data or around.state_dir(target.state_dir) / "emulator.db")
+    choice = Choice("no sign-in", "the built-in emulator needs none", StaticToken("emulator"), ())
     try:
-        with emulator.serve():
-            yield emulator.url, StaticToken("emulator")
+        with (
+            emulator.serve(),
+            _client(emulator.url, choice, None, target, output, read_only=read_only) as client,
+        ):
+            yield client, choice
     finally:
         emulator.close()
 
 
-def _client(url: str, source: TokenSource, target: Target, output: Output, *, read_only: bool) -> Client:
+def _path(text: str) -> Path | None:
+    return Path(text.strip()) if text.strip() else None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _client(  # what a client is made of
+    url: str, choice: Choice, bundle: Path | None, target: Target, output: Output, *, read_only: bool
+) -> Client:
+    with _translated():
         return Client(
             url,
-            source,
+            choice.source,
             read_only=read_only,
             product=f"d365setup/{__version__}",
-            ca_bundle=target.ca_bundle,
+            ca_bundle=bundle,
             max_wait=target.max_wait,
             on_wait=output.waiting,
         )
-    except ValueError as error:
-        raise UsageError(str(error)) from None
 
 
 def open_emulator(data: Path, options: Any = None) -> Emulator:

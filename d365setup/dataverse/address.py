@@ -46,6 +46,11 @@ class Address:
         """Whether this is http:// on this very machine."""
         return self.origin.startswith("http://")
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is on this very machine."""
+        return is_loopback(urlsplit(self.origin).hostname or "")
+
     def below(self, path: str) -> str:
         """The path below the service root, encoded; raises ForeignAddress for anything outside it.
 

@@ -43,6 +43,7 @@ _HINTS = {
     "0x80040220": "give the user a security role that holds the privilege named in the message",
     "0x80048306": "give the user access to the row, or a role that reaches it",
 }
+_FOREIGN = "the answer is no Dataverse error but"
 _REPEATABLE_FAULTS = {"0x80044150", "0x80044151"}  # SQL error (deadlocks among them) and SQL timeout
 
 
@@ -218,7 +219,8 @@ def from_reply(status: int, headers: Mapping[str, str], body: bytes) -> Datavers
     message, code = _described(body)
     if status == 401:
         message = _sign_in_refused(known)
-    kind = _kind(status, code)
+    # A page in place of Dataverse's JSON: some other web server lives at this address.
+    kind = UnexpectedAnswer if status == 404 and message.startswith(_FOREIGN) else _kind(status, code)
     return kind(
         message or f"the service answered HTTP {status} without saying why",
         status=status,
@@ -286,7 +288,7 @@ def _described(body: bytes) -> tuple[str, str]:
         value = parse_json(body)
     except ValueError:
         excerpt = one_line(body[:2000].decode("utf-8", "replace"), 200)
-        return f"the answer is no Dataverse error but: {excerpt}", ""
+        return f"{_FOREIGN}: {excerpt}", ""
     if not isinstance(value, dict):
         return "", ""
     error = value.get("error")

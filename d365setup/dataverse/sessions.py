@@ -75,7 +75,7 @@ class Sessions:
         session.headers["User-Agent"] = self._agent
         # An affinity cookie would pin all workers to one web server, and its limits count per server.
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        if self._address.is_plain_loopback:
+        if self._address.is_here:
             session.trust_env = False  # no proxy stands between us and our own machine
         return session
 

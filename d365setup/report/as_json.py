@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from d365setup.doctor import Diagnosis
 from d365setup.model import Change, Note, Outcome, Plan, Run, Source
+from d365setup.report.as_doctor import doctor_data
 from d365setup.report.documents import Document, ErrorReport, Problem, Validation, Verification
 
 Data = dict[str, Any]
@@ -22,6 +24,8 @@ def data(document: Document) -> Data:
             return _verification(document)
         case Validation():
             return _validation(document)
+        case Diagnosis():
+            return doctor_data(document)
         case ErrorReport():
             return _error(document)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from d365setup.doctor import Diagnosis
 from d365setup.model import Action, Change, Environment, FieldChange, Note, Outcome, Plan, Run, Source, Status
+from d365setup.report.as_doctor import doctor_lines
 from d365setup.report.as_json import plain, warnings
 from d365setup.report.documents import Checked, Document, ErrorReport, Problem, Validation, Verification
 from d365setup.report.redaction import Mask
@@ -61,6 +63,8 @@ def _lines(document: Document, page: _Page) -> Iterator[str]:
             yield from _verification(document.plan, page)
         case Validation():
             yield from _validation(document, page)
+        case Diagnosis():
+            yield from doctor_lines(document, page.show, page.paint)
         case ErrorReport():
             yield from _error(document, page)
 

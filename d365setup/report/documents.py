@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from d365setup.doctor import Diagnosis
 from d365setup.model import NOWHERE, Plan, Run, Severity, Source
 
 
@@ -65,4 +66,4 @@ class Validation:
         return 2 if self.problems else 0
 
 
-Document = Plan | Run | Verification | Validation | ErrorReport
+Document = Plan | Run | Verification | Validation | Diagnosis | ErrorReport

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-SCHEMAS = ("plan", "run", "verification", "validation", "error")
+SCHEMAS = ("plan", "run", "verification", "validation", "doctor", "error")
 
 
 def schema(name: str) -> str:

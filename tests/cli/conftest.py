@@ -17,7 +17,10 @@ from tests.report.published import check
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "made-up-token"
-OURS = ("D365_", "AZURE_", "NO_COLOR", "BOT_APPLICATION_ID", "HEALTH_BOT_ID")
+OURS = (
+    "D365_", "AZURE", "NO_COLOR", "BOT_APPLICATION_ID", "HEALTH_BOT_ID",
+    "ACTIONS_ID_TOKEN_", "SYSTEM_OIDC", "SYSTEM_ACCESSTOKEN", "IDENTITY_", "MSI_", "IMDS_",
+)  # fmt: skip
 APPLICATION = "5f2c3a1e-7d0b-4e55-8f3a-0a9d1c2b3e4f"
 BOT_ID = "9b1e6c2d-4a7f-4c1b-9e0d-3f5a7b8c9d01"
 VALUES = {"BOT_APPLICATION_ID": APPLICATION, "HEALTH_BOT_ID": BOT_ID, "D365_ACCESS_TOKEN": TOKEN}

@@ -15,7 +15,7 @@ from tests.report.published import check
 VARIABLES = ["--var", f"bot_application_id={APPLICATION}", "--var", f"health_bot_id={BOT_ID}"]
 BOTH = "say which environment: --url https://contoso.crm.dynamics.com (or D365_URL), or --emulator"
 URL = "https://contoso.crm.dynamics.com"
-SIGN_IN = "set D365_ACCESS_TOKEN, or D365_TENANT_ID, D365_CLIENT_ID and D365_CLIENT_SECRET"
+SIGN_IN = "set D365_ACCESS_TOKEN, or D365_CLIENT_ID and D365_CLIENT_SECRET"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ CASES = {
     ),
     "var of a wrong format": Case(plan("--emulator", "--var", "health_bot_id=x"), ["health_bot_id", "GUID"]),
     "no value": Case(plan("--url", URL), ["the variable 'bot_application_id' has no value: say --var"]),
-    "no sign-in": Case(plan("--url", URL, *VARIABLES), ["D365_TENANT_ID is not set", SIGN_IN]),
+    "no sign-in": Case(plan("--url", URL, *VARIABLES), ["no way to sign in is set", SIGN_IN]),
     "empty secret": Case(
         plan("--url", URL, *VARIABLES),
         ["D365_CLIENT_SECRET is set, but empty", SIGN_IN],
