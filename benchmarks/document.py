@@ -27,9 +27,7 @@ def main(repeat: int = 3) -> None:
         found = measured(JOBS[job], Latency(*LATENCIES[latency], width), names, repeat, _told)
         put(PAGE, f"{job} {latency} {width}", "\n".join(table(found)))
         day = datetime.datetime.now(datetime.UTC).date()
-        busy = (
-            f"{day}, best of {repeat}; busy processes when it ended, on average of 5 minutes: {os.getloadavg()[1]:.1f}"
-        )
+        busy = f"{day}, best of {repeat}; busy processes in its last minute: {os.getloadavg()[0]:.1f}"
         put(PAGE, f"{job} {latency} {width} when", f"Measured {busy}.")
 
 
