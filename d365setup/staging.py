@@ -1,12 +1,13 @@
 """How writes are put together: stages one after another, change sets side by side within a stage. Pure.
 
-A stage of up to 20 writes is one change set. A larger one is split so that nothing in it refers across: what shares a
-group, or refers to a row made in the same stage, stays together.
+Up to 20 writes are one change set. An apply of more is split, its routes too, so that nothing in it refers across: what
+shares a group, or refers to a row made in the same stage, stays together, and the rest is laid out evenly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from d365setup.model import Stage, Write
 
@@ -24,9 +25,11 @@ def stages(writes: Sequence[Write], width: int, *, waits: bool, whole: bool = Fa
     if not waits and len(writes) <= ONE_CHANGE_SET:
         return _present([tuple(writes)])
     things, links, routes = (_of(writes, stage) for stage in Stage)
-    if whole or len(things) + len(links) <= ONE_CHANGE_SET:
-        return tuple(_split(part, width, whole=whole) for part in ((*things, *links), routes) if part)
-    return tuple(_split(part, width, whole=whole) for part in (things, links, routes) if part)
+    if whole:
+        return _present([(*things, *links), routes])
+    if len(things) + len(links) <= ONE_CHANGE_SET:
+        return (*_present([(*things, *links)]), *_spread([routes], width, whole_up_to=ONE_CHANGE_SET))
+    return (*_spread([things, links], width, whole_up_to=ONE_CHANGE_SET), *_spread([routes], width, whole_up_to=0))
 
 
 def _present(change_sets: Sequence[tuple[Write, ...]]) -> tuple[ChangeSets, ...]:
@@ -37,14 +40,29 @@ def _of(writes: Sequence[Write], stage: Stage) -> tuple[Write, ...]:
     return tuple(write for write in writes if write.stage is stage)
 
 
-def _split(writes: Sequence[Write], width: int, *, whole: bool) -> ChangeSets:
-    if whole or len(writes) <= ONE_CHANGE_SET:
-        return (tuple(writes),)
+def _spread(parts: Sequence[Sequence[Write]], width: int, *, whole_up_to: int) -> tuple[ChangeSets, ...]:
+    return tuple((tuple(part),) if len(part) <= whole_up_to else _split(part, width) for part in parts if part)
+
+
+def _split(writes: Sequence[Write], width: int) -> ChangeSets:
+    """At most ``width`` change sets of nearly one length: what belongs together first, then what stands alone."""
     bins: list[list[Write]] = [[] for _ in range(max(1, width))]
-    for together in sorted(_components(writes), key=len, reverse=True):
+    components = _components(writes)
+    for together in sorted((each for each in components if len(each) > 1), key=len, reverse=True):
         min(bins, key=len).extend(together)
+    alone = iter([each[0] for each in components if len(each) == 1])
+    for share, room in zip(bins, _rooms(bins, sum(len(each) == 1 for each in components)), strict=True):
+        share.extend(islice(alone, room))  # neighbours share a change set, and so what must be read back behind it
     order = {id(write): place for place, write in enumerate(writes)}
     return tuple(tuple(sorted(each, key=lambda write: order[id(write)])) for each in bins if each)
+
+
+def _rooms(bins: Sequence[Sequence[Write]], count: int) -> list[int]:
+    """How many of ``count`` more each takes, so that all end as level as they can."""
+    filled = [len(each) for each in bins]
+    for _ in range(count):
+        filled[filled.index(min(filled))] += 1
+    return [now - len(each) for now, each in zip(filled, bins, strict=True)]
 
 
 def _components(writes: Sequence[Write]) -> list[list[Write]]:

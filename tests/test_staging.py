@@ -42,8 +42,28 @@ def test_properties(writes: list[Write], width: int, waits: bool, whole: bool) -
                 assert {home[needed] for needed in each.needs if needed in home} <= {place}
                 if each.group:
                     assert groups.setdefault(each.group, place) == place
-        if len({id(each) for change_set in stage for each in change_set}) <= ONE_CHANGE_SET:
+        inside = [each for change_set in stage for each in change_set]
+        split_before = sum(each.stage is not Stage.ROUTES for each in writes) > ONE_CHANGE_SET
+        if len(inside) <= ONE_CHANGE_SET and not (split_before and inside[0].stage is Stage.ROUTES):
             assert len(stage) == 1
+
+
+@given(st.integers(21, 200), st.integers(1, 8), st.integers(0, 21))
+def test_what_stands_alone_is_laid_out_evenly_beside_what_belongs_together(count: int, width: int, group: int) -> None:
+    writes = [write(Stage.LINKS, n, group="one" if n < group else "") for n in range(count)]
+    (stage,) = stages(writes, width, waits=False)
+    sizes = sorted(len(change_set) for change_set in stage)
+    if group <= count // width:
+        assert sizes[-1] - sizes[0] <= 1
+    else:
+        assert sizes[-1] == max(group, -(-count // width))
+
+
+def test_routes_of_different_work_streams_go_side_by_side_once_an_apply_is_split() -> None:
+    links = [write(Stage.LINKS, n) for n in range(21)]
+    routes = [write(Stage.ROUTES, 100 + n, group=f"stream {n // 4}") for n in range(20)]
+    assert [len(each) for each in stages([*links, *routes], 8, waits=True)] == [8, 5]
+    assert [len(each) for each in stages([*links[:9], *routes], 8, waits=True)] == [1, 1]
 
 
 @given(many(), st.integers(1, 8))

@@ -138,12 +138,17 @@ class QueueMembers(Kind[QueueMember]):
         return Change(Action.CREATE, desired.id, desired, fields, row_id=desired.user_id)
 
     def writes(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
-        """Associate, or take the association away."""
+        """Associate, or take the association away; where somebody leaves, all of that queue's in one change set.
+
+        Otherwise the old members could go and the new ones fail: nobody would be left.
+        """
+        links: list[Any] = [change.desired for change in changes if change.action is Action.DELETE]
+        left = {link.queue for link in links}
         for change in changes:
             link: Any = change.desired
             queue = Queue(name=link.queue)
             path = f"queues({scope.ids.of('queue', queue.identity)})/queuemembership_association"
-            group = f"members:{link.queue}"
+            group = f"members:{link.queue}" if link.queue in left else ""
             if change.action is Action.DELETE:
                 gone = f"{path}({link.user_id})/$ref"
                 yield Write(self.stage, "DELETE", gone, None, (change.id,), group=group)

@@ -54,7 +54,8 @@ def founded(facts: RouteRules, text: str, scope: Scope, carried: Carried) -> Ite
 
 def _write(path: str, body: dict[str, Any], condition: dict[str, str], facts: RouteRules, carried: Carried) -> Write:
     changes, needs = carried
-    return Write(Stage.ROUTES, "PATCH", path, body, changes, condition, needs, f"rules:{facts.workstream}")
+    together = f"workstream:{join_key(facts.workstream)}"  # the fallback queue bears the same
+    return Write(Stage.ROUTES, "PATCH", path, body, changes, condition, needs, together)
 
 
 def _rule_set(facts: RouteRules, row_id: str, text: str, scope: Scope) -> dict[str, Any]:

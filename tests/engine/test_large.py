@@ -79,7 +79,7 @@ def test_round_trips_requests_and_change_sets(large: Emulator) -> None:
     assert len(first.statuses) == CHANGES
     assert first.rounds == 4
     writing = [r for r in first.requests if any(method != "GET" for method, _, _ in operations(r))]
-    assert len(writing) == 8 + 8 + 1  # things and links eight side by side; the routes fit one change set
+    assert len(writing) == 8 + 8 + 5  # things and links eight side by side; the routes of five work streams
 
     again = applied(large, LARGE)
     assert (again.rounds, again.writes, again.decision.plan.unchanged) == (1, [], CHANGES)
