@@ -164,6 +164,15 @@ S = TypeVar("S", bound=Spec)
 F = TypeVar("F")
 
 
+def _sorted_out(
+    known: dict[type, tuple[Any, ...]], wanted: type, values: tuple[Any, ...], told_by: Callable[[Any], Any]
+) -> tuple[Any, ...]:
+    """The values that are of one type, looked for once: every spec asks, and there may be thousands."""
+    if wanted not in known:
+        known[wanted] = tuple(each for each in values if isinstance(told_by(each), wanted))
+    return known[wanted]
+
+
 @dataclass(frozen=True)
 class Desired:
     """Everything a playbook declares, in its order."""
@@ -174,9 +183,13 @@ class Desired:
     def _by_id(self) -> Mapping[tuple[str, str], Spec]:
         return {(spec.kind, spec.key): spec for spec in self.specs}
 
+    @cached_property
+    def _sorted_out(self) -> dict[type, tuple[Any, ...]]:
+        return {}
+
     def of(self, spec: type[S]) -> tuple[S, ...]:
         """All specs of one type."""
-        return tuple(each for each in self.specs if isinstance(each, spec))
+        return _sorted_out(self._sorted_out, spec, self.specs, lambda each: each)
 
     def find(self, kind: str, key: str) -> Spec | None:
         """The spec of that kind and key."""
@@ -245,17 +258,36 @@ class LiveState:
     def _by_identity(self) -> Mapping[tuple[str, str], Live[Any]]:
         return {(live.spec.kind, live.spec.identity): live for live in reversed(self.lives)}
 
+    @cached_property
+    def _sorted_out(self) -> dict[type, tuple[Any, ...]]:
+        return {}
+
+    @cached_property
+    def _facts_sorted_out(self) -> dict[type, tuple[Any, ...]]:
+        return {}
+
     def of(self, spec: type[S]) -> tuple[Live[S], ...]:
         """All lives of one type."""
-        return tuple(live for live in self.lives if isinstance(live.spec, spec))
+        return _sorted_out(self._sorted_out, spec, self.lives, lambda live: live.spec)
 
     def find(self, kind: str, identity: str) -> Live[Any] | None:
         """The live thing of that kind and identity."""
         return self._by_identity.get((kind, identity))
 
+    @cached_property
+    def _named(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        found: dict[tuple[str, str], set[str]] = {}
+        for each in self.known(Named):
+            found.setdefault((each.kind, each.identity), set()).add(each.row_id)
+        return {name: frozenset(rows) for name, rows in found.items()}
+
+    def rows_named(self, kind: str, identity: str) -> frozenset[str]:
+        """The ids of the rows that bear exactly this name, as far as rows were seen by name."""
+        return self._named.get((kind, identity), frozenset())
+
     def known(self, fact: type[F]) -> tuple[F, ...]:
         """All facts of one type."""
-        return tuple(each for each in self.facts if isinstance(each, fact))
+        return _sorted_out(self._facts_sorted_out, fact, self.facts, lambda each: each)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
@@ -18,6 +18,7 @@ from d365setup.model import (
     Plan,
     Scope,
     Spec,
+    Write,
     fold,
 )
 
@@ -38,13 +39,17 @@ class Differ(Protocol):
     def diff(self, desired: Any, live: Any, /) -> Change | None:
         """What must change; None when all is as it should be."""
 
+    def writes(self, changes: Sequence[Change], scope: Scope, /) -> Iterator[Write]:
+        """The writes that carry out these changes, all of this kind."""
+
 
 @dataclass(frozen=True)
 class Decision:
-    """A plan, and the scope it was made in: what applying it needs beside the plan itself."""
+    """A plan, and what applying it needs beside it: the scope it was made in, and the writes that carry it out."""
 
     plan: Plan
     scope: Scope
+    writes: tuple[Write, ...] = ()
 
 
 def decide(name: str, sha256: str, desired: Desired, live: LiveState, kinds: Mapping[str, Differ]) -> Decision:
@@ -59,7 +64,16 @@ def decide(name: str, sha256: str, desired: Desired, live: LiveState, kinds: Map
     warnings = tuple(sorted((note for note in notes if note.severity == "warning"), key=_place))
     written = {change.id for change in changes}
     unchanged = sum(1 for spec in scope.resolved.specs if spec.id not in written)
-    return Decision(Plan(live.environment, name, sha256, changes, unchanged, warnings), scope)
+    plan = Plan(live.environment, name, sha256, changes, unchanged, warnings)
+    return Decision(plan, scope, tuple(writes_of(changes, kinds, scope)))
+
+
+def writes_of(changes: Sequence[Change], kinds: Mapping[str, Differ], scope: Scope) -> Iterator[Write]:
+    """The writes that carry out these changes, in the order of the kinds."""
+    for kind in kinds.values():
+        own = [change for change in changes if change.id.kind == kind.kind]
+        if own:
+            yield from kind.writes(own, scope)
 
 
 def check_limits(plan: Plan, allowed: Mapping[str, int]) -> None:
@@ -76,16 +90,14 @@ def check_limits(plan: Plan, allowed: Mapping[str, int]) -> None:
 
 
 def _resolved(scope: Scope, kinds: Mapping[str, Differ]) -> tuple[Scope, list[Note]]:
+    """Kind by kind: what one kind settles, those after it can see."""
     notes: list[Note] = []
     for kind in kinds.values():
-        for spec in scope.desired.specs:
-            if spec.kind != kind.kind:
-                continue
-            for outcome in kind.resolve(spec, scope):
-                if isinstance(outcome, Note):
-                    notes.append(outcome)
-                else:
-                    scope = replace(scope, resolved=Desired((*scope.resolved.specs, outcome)))
+        own = (spec for spec in scope.desired.specs if spec.kind == kind.kind)
+        outcomes = [outcome for spec in own for outcome in kind.resolve(spec, scope)]
+        notes += (each for each in outcomes if isinstance(each, Note))
+        settled = (each for each in outcomes if not isinstance(each, Note))
+        scope = replace(scope, resolved=Desired((*scope.resolved.specs, *settled)))
     return scope, notes
 
 

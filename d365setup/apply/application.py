@@ -59,7 +59,7 @@ class _Application:
     def run(self) -> Told:
         for stage in self.load.stages(self.client.width, whole=self.settings.whole_stages):
             yield from self._stage(stage)
-        written = {each for write in self.load.writes for each in write.changes}
+        written = {each for write in self.decision.writes for each in write.changes}
         for change in self.decision.plan.changes:
             if change.id not in written:
                 yield Outcome(change, Status.MANUAL, change.manual)

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from d365setup.apply.parcels import Parcel, readback, rows_of, writes_of
+from d365setup.apply.parcels import Parcel, readback, rows_of
 from d365setup.dataverse.client import Client
 from d365setup.dataverse.errors import DataverseError
 from d365setup.kinds import Kinds
 from d365setup.live import merged, path, state
 from d365setup.model import Action, Change, Note, Query, ResourceId, Scope, Write
+from d365setup.plan import writes_of
 
 
 class Known:

@@ -10,7 +10,7 @@ from d365setup import staging
 from d365setup.dataverse.messages import ChangeSet, Reply, Request
 from d365setup.kinds import Kinds
 from d365setup.live import path
-from d365setup.model import Change, Cost, Desired, Query, ResourceId, Scope, Write
+from d365setup.model import Change, Cost, Desired, Query, ResourceId, Write
 from d365setup.plan import Decision
 
 
@@ -45,16 +45,15 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Load:
-    """All writes of a plan, and whether some may have to wait for what others make."""
+    """What a plan sends, and whether some may have to wait for what others make."""
 
     decision: Decision
     kinds: Kinds
-    writes: tuple[Write, ...]
     waits: bool
 
     def stages(self, width: int, *, whole: bool = False) -> list[list[Parcel]]:
         """The parcels to send, stage by stage."""
-        found = staging.stages(self.writes, width, waits=self.waits, whole=whole)
+        found = staging.stages(self.decision.writes, width, waits=self.waits, whole=whole)
         return [list(self._parcels(change_sets)) for change_sets in found]
 
     def _parcels(self, change_sets: Iterable[Sequence[Write]]) -> Iterator[Parcel]:
@@ -67,17 +66,16 @@ class Load:
 
     def _gates(self, made: frozenset[ResourceId], changes: Mapping[ResourceId, Change]) -> Iterator[Query]:
         """Reads that tell whether later changes may go ahead, where this change set makes what they need."""
-        later = [write for write in self.writes if write.needs & made and not made.issuperset(write.changes)]
+        later = [write for write in self.decision.writes if write.needs & made and not made.issuperset(write.changes)]
         waiting = dict.fromkeys(each for write in later for each in write.changes)
         for kind in self.kinds.values():
             yield from kind.gate([changes[each] for each in waiting if each.kind == kind.kind])
 
 
 def loaded(decision: Decision, kinds: Kinds) -> Load:
-    """The plan as writes."""
-    changes = decision.plan.changes
-    waits = any(kinds[change.id.kind].blocked(change, decision.scope) for change in changes)
-    return Load(decision, kinds, tuple(writes_of(changes, kinds, decision.scope)), waits)
+    """What there is to send."""
+    waits = any(kinds[change.id.kind].blocked(change, decision.scope) for change in decision.plan.changes)
+    return Load(decision, kinds, waits)
 
 
 def estimate(decision: Decision, kinds: Kinds, width: int, reads: int, *, whole: bool = False) -> Cost:
@@ -86,14 +84,6 @@ def estimate(decision: Decision, kinds: Kinds, width: int, reads: int, *, whole:
     parcels = [parcel for stage in stages for parcel in stage]
     operations = reads + sum(len(parcel.writes) + len(parcel.queries) for parcel in parcels)
     return Cost(1 + len(stages), min(width, reads) + len(parcels), operations)
-
-
-def writes_of(changes: Sequence[Change], kinds: Kinds, scope: Scope) -> Iterator[Write]:
-    """The writes that carry out these changes, in the order of the kinds."""
-    for kind in kinds.values():
-        own = [change for change in changes if change.id.kind == kind.kind]
-        if own:
-            yield from kind.writes(own, scope)
 
 
 def readback(changes: Sequence[Change], kinds: Kinds) -> Iterator[Query]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from d365setup.apply.parcels import writes_of
 from d365setup.cli.environment import Surroundings, loaded, reached
 from d365setup.cli.options import Given, Target, taught, with_output, with_target, with_variables
 from d365setup.cli.output import Output
@@ -211,7 +210,7 @@ def _for_playbook(session: Session, facts: Facts) -> Facts:
     return replace(
         facts,
         playbook=playbook.name,
-        needs=of(queries, tuple(writes_of(changes, kinds, decision.scope))),
+        needs=of(queries, decision.writes),
         gives_roles=any(change.id.kind == "role_assignment" for change in changes),
     )
 

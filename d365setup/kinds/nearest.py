@@ -26,5 +26,4 @@ def is_confused(desired: Spec, live: LiveState) -> bool:
 
 def has_twins(desired: Spec, live: LiveState) -> bool:
     """Whether several rows bear the name: the plan tells that, and which of them is looked at further is chance."""
-    rows = {each.row_id for each in live.known(Named) if (each.kind, each.identity) == (desired.kind, desired.identity)}
-    return len(rows) > 1
+    return len(live.rows_named(desired.kind, desired.identity)) > 1

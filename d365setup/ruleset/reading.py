@@ -1,6 +1,7 @@
 """The text of a rule set -> its rules."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from d365setup.conditions import Condition
 from d365setup.ruleset.criteria import read_condition
@@ -50,6 +51,7 @@ def read(text: str) -> RuleSet:
     return RuleSet(parsed.rules, parsed.document.root.attributes.get("hit-policy", ""))
 
 
+@lru_cache(maxsize=32)  # one text is read for its rules, and again for each edit that is tried or made
 def read_parsed(text: str) -> Parsed:
     """As `read`, with what an editor of the text needs."""
     document = parse(text, "decision", "rule set")
