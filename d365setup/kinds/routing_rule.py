@@ -13,7 +13,7 @@ from d365setup.kinds.base import Kind, made
 from d365setup.kinds.context_variable import ContextVariable
 from d365setup.kinds.fields import Name200
 from d365setup.kinds.queue import Queue
-from d365setup.kinds.rule_sets import RouteRules, route_rules, rule_set_queries, rules_of
+from d365setup.kinds.rule_sets import RouteRules, output_contract_query, route_rules, rule_set_queries, rules_of
 from d365setup.kinds.rule_writes import founded, rewritten, text_with
 from d365setup.kinds.when import WhenCondition
 from d365setup.kinds.workstream import Contract, queue_and_members, workstream_queries
@@ -96,7 +96,10 @@ class RoutingRules(Kind[RoutingRule]):
         """The rule sets of the work streams, also where only variables are declared: rules may use them."""
         rules = (rule.workstream for rule in wanted.of(RoutingRule))
         variables_of = (variable.workstream for variable in wanted.of(ContextVariable))
-        return rule_set_queries((*rules, *variables_of))
+        streams = (*rules, *variables_of)
+        yield from rule_set_queries(streams)
+        if streams:
+            yield output_contract_query()
 
     def readback(self, changed: Desired) -> Iterable[Query]:
         """The rule sets of the changed rules."""

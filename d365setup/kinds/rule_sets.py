@@ -89,10 +89,14 @@ def rule_set_queries(workstreams: Iterable[str]) -> Iterator[Query]:
         yield _steps(where)
     for where in alternatives(f"s/msdyn_routingconfigurationid/{_STREAM} eq {quoted(name)}" for name in names):
         yield _sets(where)
-    if names:
-        columns = ("msdyn_decisioncontractid", "msdyn_uniquename")
-        shipped = f"msdyn_uniquename eq {quoted(OUTPUT_CONTRACT)}"
-        yield Query("output contract", "msdyn_decisioncontracts", columns, shipped)
+
+
+def output_contract_query() -> Query:
+    """The shipped contract, wanted once: no write of ours changes it."""
+    columns = ("msdyn_decisioncontractid", "msdyn_uniquename")
+    return Query(
+        "output contract", "msdyn_decisioncontracts", columns, f"msdyn_uniquename eq {quoted(OUTPUT_CONTRACT)}"
+    )
 
 
 def _configurations(where: str) -> Query:

@@ -24,7 +24,7 @@ Value = Number | Value4000
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # built when a rule is read, not at every start
 
 
 class _Test(_Shape):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from d365setup.ruleset.markup import RuleSetError
 
-# XML 1.0, section 2.2: what is outside these ranges has no representation at all, not even a reference.
-_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Outside the ranges of XML 1.0, section 2.2: these have no representation at all, not even a reference.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 # An attribute's line ends and tabs would be read back as spaces (section 3.3.3) unless written as references.
 _IN_ATTRIBUTE = {**_IN_TEXT, ord("\n"): "&#10;", ord("\t"): "&#9;"}
