@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from d365setup.dataverse.client import Client
@@ -43,9 +44,11 @@ def state(
 ) -> LiveState:
     """What these rows amount to, as every kind sees them."""
     rows: dict[str, list[Row]] = {}
+    versions: dict[str, str] = {}
     for each, answer in zip(queries, found, strict=True):
         rows.setdefault(each.label, []).extend(answer)
-    return understood(kinds, environment, rows)
+        versions.update(each.versions(answer))
+    return replace(understood(kinds, environment, rows), versions=versions)
 
 
 def understood(kinds: Kinds, environment: Environment, rows: Rows) -> LiveState:
@@ -58,7 +61,8 @@ def understood(kinds: Kinds, environment: Environment, rows: Rows) -> LiveState:
 def merged(old: LiveState, fresh: LiveState, replaced: frozenset[ResourceId]) -> LiveState:
     """The old state with what was read again in front; lives of the replaced ids come from the fresh one only."""
     kept = tuple(each for each in old.lives if each.spec.id not in replaced)
-    return LiveState(old.environment, (*fresh.lives, *kept), (*fresh.facts, *old.facts))
+    versions = {**old.versions, **fresh.versions}
+    return LiveState(old.environment, (*fresh.lives, *kept), (*fresh.facts, *old.facts), versions)
 
 
 def _environment(url: str, organizations: Sequence[Row], units: Sequence[Row], caller: Sequence[Row]) -> Environment:

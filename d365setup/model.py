@@ -32,11 +32,16 @@ class Action(StrEnum):
 
 
 class Stage(IntEnum):
-    """When a write may go out: things first, then the links between them, then what sends conversations there."""
+    """When a write may go out: things first, then the links between them, then what sends conversations there.
+
+    What is taken away goes the other way round: routes are rewritten first, then links end, then things go.
+    """
 
     THINGS = 1
     LINKS = 2
     ROUTES = 3
+    UNLINKED = 4
+    REMOVED = 5
 
 
 @dataclass(frozen=True, order=True)
@@ -205,6 +210,7 @@ class Query:
     """One GET for rows, as a value. Kinds that need the same rows yield equal queries, and one request is sent.
 
     ``select`` empty reads every column: for columns that older environments lack, where naming them would be an error.
+    ``key`` is the column with a row's id; the first one selected where it is not named.
     """
 
     label: str
@@ -212,6 +218,18 @@ class Query:
     select: tuple[str, ...] = ()
     filter: str = ""
     expand: tuple[str, ...] = ()
+    key: str = ""
+
+    @property
+    def row_key(self) -> str:
+        """The column that holds a row's id."""
+        return self.key or next(iter(self.select), "")
+
+    def versions(self, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+        """Address and ETag of each row this query found."""
+        for row in rows:
+            if row.get("@odata.etag") and row.get(self.row_key):
+                yield f"{self.entity_set}({row[self.row_key]})", row["@odata.etag"]
 
 
 @dataclass(frozen=True)
@@ -228,12 +246,13 @@ class Environment:
 
 @dataclass(frozen=True)
 class Live(Generic[S]):
-    """A thing as found, and where it lives."""
+    """A thing as found, and where it lives; ``row`` is what the service said, where one row is one thing."""
 
     spec: S
     row_id: str
     etag: str = ""
     managed: bool = False
+    row: Row = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -248,11 +267,15 @@ class Named:
 
 @dataclass(frozen=True)
 class LiveState:
-    """Everything one wave of reading found: things that specs can describe (lives), and facts about the rest."""
+    """Everything one wave of reading found: things that specs can describe (lives), and facts about the rest.
+
+    ``versions`` has the ETag of every row that was read, by its address below the service root.
+    """
 
     environment: Environment
     lives: tuple[Live[Any], ...] = ()
     facts: tuple[Any, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def _by_identity(self) -> Mapping[tuple[str, str], Live[Any]]:
@@ -300,7 +323,14 @@ class Ids:
 
     def made(self, kind: str, identity: str) -> str:
         """The id a row gets when this playbook creates it: a lower-case GUID that never changes for these names."""
-        text = "|".join((self.organization_id.lower(), self.playbook, kind, identity))
+        return self._named(self.playbook, kind, identity)
+
+    def shared(self, kind: str, identity: str) -> str:
+        """As `made`, for a row that several playbooks write to: the same whoever of them makes it first."""
+        return self._named("", kind, identity)
+
+    def _named(self, playbook: str, kind: str, identity: str) -> str:
+        text = "|".join((self.organization_id.lower(), playbook, kind, identity))
         return str(uuid.uuid5(_NAMESPACE, unicodedata.normalize("NFC", text)))
 
     def of(self, kind: str, identity: str) -> str:
@@ -370,6 +400,7 @@ class Write:
 
     ``needs`` names the changes without which it must not be tried. Writes of one stage that share a ``group`` go out in
     one change set. ``instead`` is a longer way to the same result, taken when an environment refuses the short one.
+    ``before`` is what the body's columns hold now, in the form that writes them back; None where no row is updated.
     """
 
     stage: Stage
@@ -381,6 +412,7 @@ class Write:
     needs: frozenset[ResourceId] = frozenset()
     group: str = ""
     instead: tuple[Write, ...] = ()
+    before: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,15 @@ def stages(writes: Sequence[Write], width: int, *, waits: bool, whole: bool = Fa
     change set with it. ``whole`` asks for one change set a stage, whatever the size (``--transaction stage``).
     """
     if not waits and len(writes) <= ONE_CHANGE_SET:
-        return _present([tuple(writes)])
-    things, links, routes = (_of(writes, stage) for stage in Stage)
+        return _present([tuple(sorted(writes, key=lambda write: write.stage))])
+    things, links, routes, *gone = (_of(writes, stage) for stage in Stage)
     if whole:
-        return _present([(*things, *links), routes])
+        return _present([(*things, *links), routes, *gone])
+    last = _spread(gone, width, whole_up_to=ONE_CHANGE_SET)
     if len(things) + len(links) <= ONE_CHANGE_SET:
-        return (*_present([(*things, *links)]), *_spread([routes], width, whole_up_to=ONE_CHANGE_SET))
-    return (*_spread([things, links], width, whole_up_to=ONE_CHANGE_SET), *_spread([routes], width, whole_up_to=0))
+        return (*_present([(*things, *links)]), *_spread([routes], width, whole_up_to=ONE_CHANGE_SET), *last)
+    first = _spread([things, links], width, whole_up_to=ONE_CHANGE_SET)
+    return (*first, *_spread([routes], width, whole_up_to=0), *last)
 
 
 def _present(change_sets: Sequence[tuple[Write, ...]]) -> tuple[ChangeSets, ...]:

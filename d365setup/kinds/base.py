@@ -158,7 +158,7 @@ class TableKind(Kind[S]):
         for row in distinct(rows.get(self.label, ()), self.row_key):
             spec = self.from_row(row)
             if spec is not None:
-                yield Live(spec, row[self.row_key], row.get("@odata.etag", ""), bool(row.get("ismanaged")))
+                yield Live(spec, row[self.row_key], row.get("@odata.etag", ""), bool(row.get("ismanaged")), row)
 
     def diff(self, desired: S | None, live: Live[S] | None) -> Change | None:
         """Compare the fields the playbook states."""
@@ -196,7 +196,7 @@ class TableKind(Kind[S]):
             if change.action is Action.CREATE:
                 yield self.create(change, self.to_row(spec, scope), scope)
             elif change.action is Action.UPDATE:
-                yield self.update(change, self.cells(spec, (f.field for f in change.fields)))
+                yield self.update(change, self.cells(spec, (f.field for f in change.fields)), scope)
 
     def create(self, change: Change, body: Mapping[str, Any], scope: Scope) -> Write:
         """The write that makes a row under the id we choose."""
@@ -206,12 +206,15 @@ class TableKind(Kind[S]):
             self.stage, "PATCH", path, body, (change.id,), {"If-None-Match": "*"}, self.needs(spec), self.group(spec)
         )
 
-    def update(self, change: Change, body: Mapping[str, Any]) -> Write:
+    def update(self, change: Change, body: Mapping[str, Any], scope: Scope) -> Write:
         """The write that alters a row, if it still is the version that was read."""
         spec: Any = change.desired
+        live = scope.live.find(self.kind, spec.identity)
+        before = {column: live.row.get(column) for column in body} if live else None
         path = f"{self.entity_set}({change.row_id})"
         when = {"If-Match": change.etag or "*"}
-        return Write(self.stage, "PATCH", path, body, (change.id,), when, self.needs(spec), self.group(spec))
+        needs, group = self.needs(spec), self.group(spec)
+        return Write(self.stage, "PATCH", path, body, (change.id,), when, needs, group, before=before)
 
     def needs(self, spec: S) -> frozenset[ResourceId]:
         """Changes without which a write for this spec must not be tried."""

@@ -121,7 +121,8 @@ def _sets(where: str) -> Query:
         "msdyn_outputcontractid($select=msdyn_uniquename)",
         f"{_MAPPINGS}($select={_REFERENCED},msdyn_referencingruleid)",
     )
-    return Query("rule sets", "msdyn_decisionrulesets", (), f"{_STEP_OF_RULE_SET}/any(s:{where})", expand)
+    where = f"{_STEP_OF_RULE_SET}/any(s:{where})"
+    return Query("rule sets", "msdyn_decisionrulesets", (), where, expand, "msdyn_decisionrulesetid")
 
 
 def route_rules(rows: Rows) -> Iterator[RouteRules | RuleText | OutputContract]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from d365setup import ruleset
@@ -36,14 +37,18 @@ def rewritten(facts: RouteRules, text: str, carried: Carried) -> Write:
     """The whole text in one write, if the rule set still is the version that was read."""
     path = f"msdyn_decisionrulesets({facts.rule_set_id})"
     body = {"msdyn_rulesetdefinition": text}
-    return _write(path, body, {"If-Match": facts.etag or "*"}, facts, carried)
+    write = _write(path, body, {"If-Match": facts.etag or "*"}, facts, carried)
+    return replace(write, before={"msdyn_rulesetdefinition": facts.text})
 
 
 def founded(facts: RouteRules, text: str, scope: Scope, carried: Carried) -> Iterator[Write]:
-    """Rule set, configuration and step of a work stream that has none, each before what refers to it."""
-    rule_set = scope.ids.made("rule_set", join_key(facts.workstream))
-    configuration = facts.configuration_id or scope.ids.made("routing_configuration", join_key(facts.workstream))
-    step = scope.ids.made("routing_step", join_key(facts.workstream))
+    """Rule set, configuration and step of a work stream that has none, each before what refers to it.
+
+    A work stream has one of each, whichever playbook comes first: two that apply at once must want the same rows.
+    """
+    rule_set = scope.ids.shared("rule_set", join_key(facts.workstream))
+    configuration = facts.configuration_id or scope.ids.shared("routing_configuration", join_key(facts.workstream))
+    step = scope.ids.shared("routing_step", join_key(facts.workstream))
     bodies = {f"msdyn_decisionrulesets({rule_set})": _rule_set(facts, rule_set, text, scope)}
     if not facts.configuration_id:
         bodies[f"msdyn_routingconfigurations({configuration})"] = _configuration(facts, configuration, scope)

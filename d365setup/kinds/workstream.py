@@ -76,6 +76,7 @@ class Contract:
 
 
 UNIFIED, PUSH, UNIT_BASED = 717210001, 192350000, 192350000
+_FALLBACK = "msdyn_defaultqueue@odata.bind"
 SELECT = ("msdyn_liveworkstreamid", "msdyn_name", "msdyn_mode", "msdyn_workdistributionmode", "msdyn_capacityformat")
 
 
@@ -135,15 +136,18 @@ class Workstreams(Kind[Workstream]):
         """Bind the fallback queue, once its members are in."""
         for change in changes:
             spec: Any = change.desired
+            live = scope.live.find(self.kind, spec.identity)
+            bound = live.spec.fallback_id if live else ""
             yield Write(
                 self.stage,
                 "PATCH",
                 f"msdyn_liveworkstreams({change.row_id})",
-                {"msdyn_defaultqueue@odata.bind": f"/queues({spec.fallback_id})"},
+                {_FALLBACK: f"/queues({spec.fallback_id})"},
                 (change.id,),
                 {"If-Match": change.etag or "*"},
                 queue_and_members(spec.fallback_queue, scope),
                 str(spec.id),
+                before={_FALLBACK: f"/queues({bound})" if bound else None},
             )
 
 
