@@ -161,7 +161,15 @@ class _Run:
         operand = self._compiler.operand(path, self._root, {})
         if operand.column is None:
             raise bad_query(f"'{'/'.join(path)}' is no property that $apply can use.")
+        self._may_follow(path)
         return operand, operand.column
+
+    def _may_follow(self, path: tuple[str, ...]) -> None:
+        """Refuse a caller who may not read a table that a path leads to, as with `$expand`."""
+        table = self._root.table
+        for navigation in path[:-1]:
+            table = self._work.schema.tables[table.lookups[navigation][1][0]]
+            self._work.may_read(table.name)
 
     def _group(self, path: tuple[str, ...]) -> _Output:
         operand, column = self._operand(path)

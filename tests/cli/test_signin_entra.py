@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import stat
 import threading
@@ -9,15 +10,22 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
+import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from d365setup.cli.environment import Surroundings
 from d365setup.dataverse.auth import ClientSecret, Directory, SignInError
 from d365setup.dataverse.auth.cache import default_folder
+from d365setup.dataverse.auth.certificate import ClientCertificate, load
 from d365setup.dataverse.auth.device import DeviceCode
 from d365setup.emulator import entra
 from d365setup.emulator.entra.fixture import SERVICE_CONNECTION
+from d365setup.emulator.operation import Operation, Reply
 from tests.cli.conftest import VALUES, Ended, Run
 
 PERSON = "nurse.one@contoso.example"
@@ -227,6 +235,102 @@ def test_nobody_signs_in(office: entra.Entra, plan: Callable[..., Ended]) -> Non
         source.token()
     assert "the code has expired" in refused.value.hint
     assert 1 <= len(slept) <= 1000
+
+
+# -- a certificate known by its name -----------------------------------------------------------------------------------
+
+NAME = "pipeline.contoso.example"
+
+
+@pytest.fixture
+def authority(office: entra.Entra) -> entra.ClientCertificate:
+    """Who issues the certificates of the one application that trusts a subject name, and has none registered."""
+    made = entra.make_certificate("Contoso issuing authority")
+    office.directory.authorities = (made.certificate,)
+    office.directory.change(entra.PIPELINE, subject_names=(NAME,), secrets=(), federated=())
+    return made
+
+
+@pytest.fixture
+def assertions(office: entra.Entra, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What came over the wire to prove who the application is."""
+    heard: list[str] = []
+    answer = office.answer
+
+    def listening(operation: Operation) -> Reply | None:
+        if operation.url.endswith("/token"):
+            heard.extend(parse_qs(operation.body.decode()).get("client_assertion", ()))
+        return answer(operation)
+
+    monkeypatch.setattr(office, "answer", listening)
+    return heard
+
+
+def _pfx_with_chain(made: entra.ClientCertificate, issuer: entra.ClientCertificate) -> bytes:
+    lock = serialization.BestAvailableEncryption(PASSWORD.encode())
+    return pkcs12.serialize_key_and_certificates(b"pipeline", made.key, made.x509, [issuer.x509], lock)
+
+
+@pytest.mark.parametrize("form", ["pem", "chain", "pfx"])
+def test_a_trusted_subject_name_needs_no_registered_certificate(
+    form: str,
+    plan: Callable[..., Ended],
+    authority: entra.ClientCertificate,
+    assertions: list[str],
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):  # the second is the renewed one
+        made = entra.make_certificate(NAME, issuer=authority)
+        content = {
+            "pem": made.pem,
+            "chain": authority.certificate + made.pem,
+            "pfx": _pfx_with_chain(made, authority),
+        }[form]
+        variables = {"D365_CERTIFICATE_PATH": write(tmp_path / "app", content), **_password("D365")}
+        ended = plan(**AsPipeline, **variables)
+        assert ended.code == 3, ended
+        header = jwt.get_unverified_header(assertions.pop())
+        sent = [base64.b64decode(each) for each in header["x5c"]]
+        assert sent == [made.x509.public_bytes(serialization.Encoding.DER)]
+        assert assertions == []
+
+
+@pytest.mark.parametrize("wrong", ["name", "issuer", "nobody's"])
+def test_another_name_or_issuer_is_refused(
+    wrong: str, plan: Callable[..., Ended], authority: entra.ClientCertificate, tmp_path: Path
+) -> None:
+    made = {
+        "name": entra.make_certificate("other.contoso.example", issuer=authority),
+        "issuer": entra.make_certificate(NAME, issuer=entra.make_certificate("Contoso issuing authority")),
+        "nobody's": entra.make_certificate(NAME),
+    }[wrong]
+    ended = plan(**AsPipeline, D365_CERTIFICATE_PATH=write(tmp_path / "app.pem", made.pem))
+    assert ended.code == 6
+    assert "AADSTS700027" in ended.json["message"]
+    assert "upload the certificate" in ended.json["hint"]
+
+
+class Unaccompanied(ClientCertificate):
+    """Names its certificate by the thumbprint, and does not send it along."""
+
+    def _proof(self) -> Any:
+        first = x509.load_pem_x509_certificate(self.certificate.chain.encode())
+        thumbprint = first.fingerprint(hashes.SHA1()).hex()  # noqa: S303  # the name MSAL wants
+        return {"private_key": self.certificate.key.reveal(), "thumbprint": thumbprint}
+
+
+def test_it_is_x5c_that_lets_a_trusted_name_in(
+    office: entra.Entra, authority: entra.ClientCertificate, assertions: list[str], tmp_path: Path
+) -> None:
+    made = entra.make_certificate(NAME, issuer=authority)
+    certificate = load(Path(write(tmp_path / "app.pem", made.pem)))
+    directory = Directory(office.url, ca_bundle=office.ca_bundle)
+    with pytest.raises(SignInError, match="AADSTS700027"):
+        Unaccompanied(directory, entra.PIPELINE, certificate).token()
+    assert ClientCertificate(directory, entra.PIPELINE, certificate).token()
+    assert ["x5c" in jwt.get_unverified_header(each) for each in assertions] == [False, True]
+    office.register(entra.PIPELINE, made)
+    assert Unaccompanied(directory, entra.PIPELINE, certificate).token(), "registered, it needs no x5c"
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------
