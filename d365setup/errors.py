@@ -5,6 +5,8 @@ D365SetupError
  ├─ UsageError         2  the call itself is wrong: an option, a URL, an empty secret
  ├─ Unresolvable       1  only the environment could tell: no such user, two such queues
  ├─ Refused            5  we could, but will not: safety limit, managed row, another organization
+ │   └─ Stale          5  a saved plan, and the environment has changed since it was made
+ ├─ Unrecorded         1  the journal cannot be written: nothing is sent without it
  └─ NotReachable       6  network, sign-in or permission, before anything was written
 """
 
@@ -62,6 +64,31 @@ class Refused(D365SetupError):
     """A guard said no. The message names the exact option that would allow it."""
 
     exit_code = 5
+
+
+@dataclass(frozen=True)
+class StaleRow:
+    """One thing of a saved plan that is no longer so: what was planned, how it stood then, how it stands now."""
+
+    id: str
+    planned: str
+    then: str
+    now: str
+
+
+class Stale(Refused):
+    """A saved plan that the environment has moved away from; ``rows`` holds every difference."""
+
+    def __init__(self, rows: Sequence[StaleRow]) -> None:
+        self.rows = tuple(rows)
+        count = "1 thing has" if len(self.rows) == 1 else f"{len(self.rows)} things have"
+        super().__init__(
+            f"the saved plan is not applied: {count} changed since it was made, and nothing was written; plan again"
+        )
+
+
+class Unrecorded(D365SetupError):
+    """The journal cannot be written, so nothing more is sent."""
 
 
 class NotReachable(D365SetupError):

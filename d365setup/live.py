@@ -29,6 +29,11 @@ def read_live(client: Client, kinds: Kinds, desired: Desired) -> LiveState:
     return state(kinds, environment, queries, found[len(ABOUT) :])
 
 
+def read_environment(client: Client) -> Environment:
+    """Which environment this is, without a playbook. Raises as `read_live`."""
+    return _environment(client.url, *client.read(ABOUT))
+
+
 def wanted(kinds: Kinds, desired: Desired) -> Iterable[Query]:
     """Every kind's queries, each once."""
     return dict.fromkeys(each for kind in kinds.values() for each in kind.queries(desired))

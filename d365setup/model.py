@@ -340,13 +340,31 @@ class Ids:
 
 
 @dataclass(frozen=True)
+class Prune:
+    """That what this playbook made and no longer declares is to go.
+
+    ``links`` are the links its journals say it made, each as the address below the service root that a DELETE ends it
+    by: ``queues(…)/queuemembership_association(…)/$ref``, ids in lower case. ``everything`` counts nothing as declared
+    (``destroy``). ``going`` are the removals decided on; None while that is being decided.
+    """
+
+    links: frozenset[str] = frozenset()
+    everything: bool = False
+    going: frozenset[ResourceId] | None = None
+
+
+@dataclass(frozen=True)
 class Scope:
-    """What a kind may know when it decides: the playbook (resolved as far as it has come), the live state, the ids."""
+    """What a kind may know when it decides: the playbook (resolved as far as it has come), the live state, the ids.
+
+    ``prune`` is None where nothing is pruned.
+    """
 
     desired: Desired
     live: LiveState
     ids: Ids
     resolved: Desired = Desired()
+    prune: Prune | None = None
 
 
 Severity = Literal["error", "warning"]
@@ -501,14 +519,21 @@ class Traffic:
     waited_seconds: float = 0.0
 
 
+INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT
+
+
 @dataclass(frozen=True)
 class Run:
-    """What an apply did: the plan, how each change ended, what it cost."""
+    """What an apply did: the plan, how each change ended, what it cost. ``id`` is its journal's name."""
 
     plan: Plan
     outcomes: tuple[Outcome, ...] = ()
     warnings: tuple[Note, ...] = ()
     traffic: Traffic = Traffic()
+    id: str = ""
+    command: str = "apply"
+    undoes: str = ""  # the run that was taken back
+    interrupted: bool = False
 
     @property
     def landed(self) -> bool:
@@ -517,8 +542,10 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """0 all verified; 7 some landed, some did not; 1 failed or not verified; 3 a manual step is left."""
+        """0 all verified; 7 some landed, some did not; 1 failed or not verified; 3 a manual step; 130 interrupted."""
         statuses = {each.status for each in self.outcomes}
+        if self.interrupted:
+            return INTERRUPTED
         if statuses & {Status.FAILED, Status.NOT_WRITTEN}:
             return (
                 7 if self.landed else max((each.failure.exit_code for each in self.outcomes if each.failure), default=1)

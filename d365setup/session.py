@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from d365setup.apply import Settings, apply_plan, estimate
+from d365setup import __version__
+from d365setup.apply import Settings, apply_plan, estimate, settled
 from d365setup.dataverse.client import Client
-from d365setup.errors import D365SetupError, Refused
+from d365setup.errors import D365SetupError, Refused, Unrecorded
+from d365setup.journal import Journal, Recording, Runs
 from d365setup.kinds import Kinds
 from d365setup.kinds.bot_user import BotUser
 from d365setup.kinds.users import Membership, User
 from d365setup.live import ABOUT, read_live, wanted
-from d365setup.model import Change, Environment, LiveState, Note, Outcome, Run, Status, Traffic
+from d365setup.model import (
+    INTERRUPTED,
+    Change,
+    Environment,
+    LiveState,
+    Note,
+    Outcome,
+    Plan,
+    ResourceId,
+    Run,
+    Status,
+    Traffic,
+)
 from d365setup.plan import Decision, decide
 from d365setup.playbook import Playbook
 
 Watch = Callable[[Outcome], None]
-INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT
 
 
 class Unfinished(D365SetupError):
@@ -46,6 +61,7 @@ class Session:
     client: Client
     kinds: Kinds
     playbook: Playbook
+    runs: Runs | None = None  # where journals are kept; None keeps none
 
     def look(self, expected: str = "") -> LiveState:
         """The live state, one wave of reads. Raises DataverseError, and Refused for another than the expected one."""
@@ -62,40 +78,80 @@ class Session:
         cost = estimate(decision, self.kinds, self.client.width, reads, whole=whole_stages)
         return replace(decision, plan=decision.plan.with_cost(cost))
 
-    def carry_out(self, decision: Decision, settings: Settings, watch: Watch = lambda _outcome: None) -> Run:
-        """Apply the decision; ``watch`` hears of each outcome as it comes.
+    def carry_out(
+        self, decision: Decision, settings: Settings, watch: Watch = lambda _outcome: None, command: str = "apply"
+    ) -> Run:
+        """Apply the decision; ``watch`` hears of each outcome as it comes, a journal of everything.
 
-        What the service refuses is in the run. Raises Unfinished when it ends before all is known.
+        What the service refuses is in the run. Raises Unfinished when it ends before all is known: the journal then
+        stays open, for the next apply to settle; and Unrecorded, before anything is sent, where none can be written.
         """
-        progress = _Progress(decision, watch)
+        journal = self.runs.start(command, decision.plan, decision.writes, __version__) if self.runs else None
+        progress = Progress(decision.plan, watch, journal)
+        if journal is not None:
+            settings = replace(settings, recorder=journal)
         try:
             progress.follow(apply_plan(decision, self.client, self.kinds, settings))
         except (Exception, KeyboardInterrupt) as error:
+            progress.close(None)
             raise Unfinished(progress.run(self.traffic), progress.open, error) from error
-        return progress.run(self.traffic)
+        run = progress.run(self.traffic)
+        left_out = any(each.status is Status.NOT_WRITTEN for each in run.outcomes)
+        run = replace(run, command=command, interrupted=settings.stopping() and left_out)
+        progress.close(run.exit_code)
+        return run
+
+    def left_open(self, live: LiveState) -> list[Recording]:
+        """Runs on this environment whose process died before it wrote down how they ended."""
+        return self.runs.left_open(live.environment.organization_id) if self.runs else []
+
+    def settle(self, live: LiveState) -> list[Note]:
+        """Find out what such runs left behind, write it down, and say so. Raises Unrecorded and DataverseError."""
+        told = []
+        for each in self.left_open(live):
+            landed = settled(self.client, each)
+            if self.runs:
+                self.runs.settle(each, landed, "apply")
+            told.append(_settled(each, landed))
+        return told
 
     @property
     def traffic(self) -> Traffic:
         """What went over the wire so far."""
-        stats = self.client.stats
-        return Traffic(stats.requests, stats.operations, stats.retries, stats.waited_seconds)
+        return traffic_of(self.client)
 
 
-class _Progress:
-    """Outcomes as they come in, kept in the plan's order."""
+def traffic_of(client: Client) -> Traffic:
+    """What a client has sent so far."""
+    stats = client.stats
+    return Traffic(stats.requests, stats.operations, stats.retries, stats.waited_seconds)
 
-    def __init__(self, decision: Decision, watch: Watch) -> None:
-        self._plan, self._watch = decision.plan, watch
+
+class Progress:
+    """Outcomes as they come in, written down at once and kept in the plan's order."""
+
+    def __init__(self, plan: Plan, watch: Watch, journal: Journal | None) -> None:
+        self._plan, self._watch, self._journal = plan, watch, journal
         self._outcomes: dict[str, Outcome] = {}
         self._notes: list[Note] = []
 
     def follow(self, events: Iterable[Outcome | Note]) -> None:
+        """Take them all in."""
         for event in events:
             if isinstance(event, Note):
                 self._notes.append(event)
-            else:
-                self._outcomes[str(event.change.id)] = event
-                self._watch(event)
+                continue
+            self._outcomes[str(event.change.id)] = event
+            self._watch(event)
+            if self._journal is not None:
+                with suppress(Unrecorded):  # it was told when the change set could not be recorded
+                    self._journal.outcome(event)
+
+    def close(self, exit_code: int | None) -> None:
+        """The journal ends; without an exit code it stays open."""
+        if self._journal is not None:
+            with suppress(Unrecorded):  # then it stays open, and is settled later
+                self._journal.close(exit_code)
 
     @property
     def open(self) -> tuple[Change, ...]:
@@ -103,8 +159,26 @@ class _Progress:
         return tuple(change for change in self._plan.changes if str(change.id) not in self._outcomes)
 
     def run(self, traffic: Traffic) -> Run:
+        """What is known so far."""
         found = (self._outcomes.get(str(change.id)) for change in self._plan.changes)
-        return Run(self._plan, tuple(filter(None, found)), tuple(self._notes), traffic)
+        journal = self._journal.run if self._journal else ""
+        return Run(self._plan, tuple(filter(None, found)), tuple(self._notes), traffic, journal)
+
+
+def unsettled(recording: Recording) -> Note:
+    """That a run did not end, for a command that only looks."""
+    count = len(recording.unknown)
+    told = f"its process died, {count} of its change sets without an answer; the next apply finds out what landed"
+    return Note("warning", ResourceId("run", recording.run), told)
+
+
+def _settled(recording: Recording, landed: Mapping[int, bool | None]) -> Note:
+    counts = Counter(landed.values())
+    told = (
+        f"its process died; of its change sets without an answer {counts[True]} landed and {counts[False]} did not"
+        + (f", {counts[None]} cannot be told" if counts[None] else "")
+    )
+    return Note("warning", ResourceId("run", recording.run), f"{told}; the run is settled now")
 
 
 def check_expected(environment: Environment, expected: str) -> None:

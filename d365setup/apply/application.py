@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from d365setup.apply.failures import failure_of
 from d365setup.apply.known import Known
@@ -15,38 +16,71 @@ from d365setup.dataverse.client import BatchOutcome, Client
 from d365setup.dataverse.errors import (
     BadRequest,
     DataverseError,
+    NotAnswered,
     NotFound,
     PreconditionFailed,
     Throttled,
     TransportError,
 )
 from d365setup.dataverse.messages import ChangeSetReply
+from d365setup.errors import Unrecorded
 from d365setup.kinds import Kinds
-from d365setup.model import Change, Failure, Note, Outcome, ResourceId, Status, Write
+from d365setup.model import Change, Failure, Note, Outcome, ResourceId, Stage, Status, Write
 from d365setup.plan import Decision
 
 MOST_RETRIES = 2  # read again, drop what is satisfied, send again: at most twice
+MOST_MERGES = 10  # for rule sets: somebody else may be writing rules of the same work stream at the same time
 GATE_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # between looks at a contract that does not show a variable yet
 
 Told = Iterator[Outcome | Note]
 
 
+class Recorder(Protocol):
+    """Who is told of every change set, before it goes out and after its answer came. Raises Unrecorded."""
+
+    def sending(self, change_sets: Sequence[Sequence[Write]], /) -> Sequence[int]:
+        """These go out now, side by side; the answer numbers them. What it raises keeps them from being sent."""
+
+    def answered(self, number: int, /, *, landed: bool | None) -> None:
+        """Whether that one landed; None where nobody knows."""
+
+
+class Unrecording:
+    """For applies that nobody keeps a journal of."""
+
+    def sending(self, change_sets: Sequence[Sequence[Write]], /) -> Sequence[int]:
+        """All the same number."""
+        return [0] * len(change_sets)
+
+    def answered(self, number: int, /, *, landed: bool | None) -> None:
+        """Forget it."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How to apply: one change set a stage whatever its size, and how many seconds to wait for a contract."""
+    """How to apply: one change set a stage whatever its size, and how many seconds to wait for a contract.
+
+    ``stopping`` is asked before anything more is sent, and once a second while waiting.
+    """
 
     whole_stages: bool = False
     contract_wait: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random  # 0 up to 1
+    stopping: Callable[[], bool] = lambda: False
+    recorder: Recorder = field(default_factory=Unrecording)
 
 
 def apply_plan(decision: Decision, client: Client, kinds: Kinds, settings: Settings | None = None) -> Told:
     """Write, read back, compare: one outcome for each change, and a note for what else is worth knowing.
 
     Nothing is raised for what the service refuses: it is the outcome. A change set lands whole or not at all, and what
-    depends on one that did not land is not tried.
+    depends on one that did not land is not tried. When it is to stop, what is under way is finished and read back.
     """
     yield from _Application(decision, client, kinds, settings or Settings()).run()
+
+
+_STOPPED = "not tried: the apply was stopped before"
 
 
 class _Application:
@@ -82,12 +116,19 @@ class _Application:
         waited = 0.0
         for pause in GATE_PAUSES:
             blocked = [change for change in changes if self.known.blocked(change)]
-            if not blocked or waited + pause > self.settings.contract_wait:
+            if not blocked or waited + pause > self.settings.contract_wait or self._waited_in_vain(pause):
                 return
-            self.settings.sleep(pause)
             waited += pause
             with contextlib.suppress(DataverseError):  # still blocked then: the outcome says what was waited for
                 self.known.look(self.known.gate(blocked))
+
+    def _waited_in_vain(self, seconds: float) -> bool:
+        """Wait; true when the apply is to stop meanwhile."""
+        left = seconds
+        while left > 0 and not self.settings.stopping():
+            self.settings.sleep(min(left, 1.0))
+            left -= 1.0
+        return self.settings.stopping()
 
     def _hopeful(self, parcel: Parcel) -> list[Change]:
         """Changes that lack nothing but what a gate shows: for the others there is nothing to wait for."""
@@ -119,11 +160,40 @@ class _Application:
     def _send(self, parcels: Sequence[Parcel]) -> Told:
         waiting = list(parcels)
         while waiting:
-            sent = self.client.send([parcel.parts for parcel in waiting])
+            numbered = yield from self._numbered(waiting)
+            sent = self.client.send([parcel.parts for parcel in numbered])
             again: list[Parcel] = []
-            for parcel, outcome in zip(waiting, sent, strict=True):
+            self._record(numbered, sent)
+            for parcel, outcome in zip(numbered, sent, strict=True):
                 yield from self._judge(parcel, outcome, again)
             waiting = again
+
+    def _numbered(self, parcels: Sequence[Parcel]) -> Generator[Outcome | Note, None, list[Parcel]]:
+        """The parcels as the journal knows them; none where they must not go out, and why is told."""
+        told = _STOPPED
+        if not self.settings.stopping():
+            try:
+                numbers = self.settings.recorder.sending([parcel.writes for parcel in parcels])
+                return [replace(parcel, number=number) for parcel, number in zip(parcels, numbers, strict=True)]
+            except Unrecorded as error:
+                told = f"not sent: {error}"
+        for parcel in parcels:
+            if parcel.second:  # it landed already; only its completion is missing
+                yield from self._verdicts(parcel)
+            else:
+                yield from self._not_written(parcel, dict.fromkeys(parcel.ids, told))
+        return []
+
+    def _record(self, parcels: Sequence[Parcel], sent: Sequence[BatchOutcome]) -> None:
+        for parcel, outcome in zip(parcels, sent, strict=True):
+            reply = outcome.replies[0]
+            lost = outcome.ambiguous or isinstance(reply.error, NotAnswered)
+            landed = isinstance(reply, ChangeSetReply) and reply.landed
+            self._told(parcel, landed=None if lost and not landed else landed)
+
+    def _told(self, parcel: Parcel, *, landed: bool | None) -> None:
+        with contextlib.suppress(Unrecorded):  # nothing more is sent then; the journal stays open and is settled later
+            self.settings.recorder.answered(parcel.number, landed=landed)
 
     def _judge(self, parcel: Parcel, outcome: BatchOutcome, again: list[Parcel]) -> Told:
         reply = outcome.replies[0]
@@ -132,7 +202,9 @@ class _Application:
             yield from self._verify(parcel, outcome.replies[1:], again)
         elif parcel.second:
             yield from self._verdicts(parcel)
-        elif parcel.tries >= MOST_RETRIES or isinstance(outcome.error, Throttled):  # the client has waited long enough
+        elif parcel.tries >= _patience(parcel, error) or isinstance(
+            outcome.error, Throttled
+        ):  # the client has waited long enough
             yield from self._failed(parcel, error, reply)
         elif isinstance(error, BadRequest) and any(write.instead for write in parcel.at_fault(reply)):
             longer = tuple(each for write in parcel.writes for each in (write.instead or (write,)))
@@ -149,9 +221,13 @@ class _Application:
         except DataverseError:
             yield from self._failed(parcel, error, reply)
             return
+        if isinstance(error, PreconditionFailed) and _is_routing(parcel):
+            self.settings.sleep(self.settings.jitter() * 0.1 * (parcel.tries + 1))  # so that two do not keep in step
         now = {change.id: self.known.difference(change) for change in parcel.changes}
         left = tuple(each for each in now.values() if each is not None)
         touched = [change for change in parcel.changes if not _as_planned(change, now[change.id])]
+        if not touched and not isinstance(error, PreconditionFailed | NotFound):  # what is as wanted now has landed
+            self._told(parcel, landed=not left)
         taken = self.known.taken(left) if isinstance(error, PreconditionFailed) and not touched else None
         if touched:
             other = now[touched[0].id] or touched[0]
@@ -231,8 +307,16 @@ def _as_planned(planned: Change, now: Change | None) -> bool:
         return True
     intended = {each.field: (each.before, each.after) for each in planned.fields}
     return now.action is planned.action and all(
-        intended.get(each.field) == (each.before, each.after) for each in now.fields
-    )
+        intended.get(each.field) == (each.before, each.after) for each in now.fields if each.field != "position"
+    )  # places are counted among all rules of a work stream, and other people's come and go
+
+
+def _is_routing(parcel: Parcel) -> bool:
+    return any(write.stage is Stage.ROUTES for write in parcel.writes)
+
+
+def _patience(parcel: Parcel, error: DataverseError) -> int:
+    return MOST_MERGES if isinstance(error, PreconditionFailed) and _is_routing(parcel) else MOST_RETRIES
 
 
 def _shown(change: Change) -> str:

@@ -22,6 +22,7 @@ class Parcel:
     changes: tuple[Change, ...]
     queries: tuple[Query, ...]
     tries: int = 0
+    number: int = 0  # under which the journal knows what was sent
     second: bool = False  # writes that followed from the read-back: what they complete has landed already
 
     @property

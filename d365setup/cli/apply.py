@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,17 +12,34 @@ import click
 from d365setup.apply import Settings
 from d365setup.cli.deciding import decided
 from d365setup.cli.environment import opened
-from d365setup.cli.options import Given, Target, gathered, seconds, taught, with_output, with_target, with_variables
+from d365setup.cli.options import (
+    Given,
+    Target,
+    age,
+    gathered,
+    seconds,
+    taught,
+    with_output,
+    with_target,
+    with_variables,
+)
 from d365setup.cli.output import Output
-from d365setup.errors import Refused
+from d365setup.cli.saving import check_age, playbook_of, read_saved
+from d365setup.cli.stopping import stoppable
+from d365setup.errors import Refused, UsageError
 from d365setup.kinds import discover
+from d365setup.lease import held
 from d365setup.model import Plan, Run
 from d365setup.plan import check_limits
+from d365setup.rollback import Rollback
+from d365setup.saved import Saved
+from d365setup.session import Session
 
 _HELP = taught(
     "Bring an environment to what a playbook says, and read everything back. Shows the plan and asks first.",
     "d365setup apply playbooks/health-bot.yaml --emulator --yes",
     "d365setup apply contoso.yaml --url https://contoso.crm.dynamics.com",
+    "d365setup apply plan.json --yes --max-age 2h",
     "d365setup apply contoso.yaml --yes --expect-organization 'Contoso Health' --report run.json",
     exits="0 all verified, 1 failed, 3 a manual step is left, 5 refused, 7 some landed and some did not.",
 )
@@ -36,6 +53,9 @@ class Choices:
     transaction: Literal["auto", "stage"] = "auto"
     contract_wait: float = 60.0
     allow_delete: tuple[str, ...] = ()
+    on_error: Literal["leave", "rollback"] = "leave"
+    max_age: float = 86400.0
+    lease: Path | None = None
 
     @property
     def settings(self) -> Settings:
@@ -75,13 +95,34 @@ _with_choices = gathered(
         help="How long to wait until the platform knows a new context variable.",
     ),
     click.option(
+        "--on-error",
+        type=click.Choice(["leave", "rollback"]),
+        default="leave",
+        show_default=True,
+        help="What to do when a part landed and another failed: leave what landed, or take it back at once.",
+    ),
+    click.option(
+        "--max-age",
+        type=age,
+        default="24h",
+        show_default=True,
+        metavar="TIME",
+        help="How old a saved plan may be, as 30m, 24h or 7d.",
+    ),
+    click.option(
+        "--lease",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Hold this file, in a place all of you share, while applying; refuse while somebody else does.",
+    ),
+    click.option(
         "--allow-delete", multiple=True, metavar="KIND:N", help="Allow that many removals of a kind. Repeats."
     ),
 )
 
 
 @click.command("apply", help=_HELP)
-@click.argument("playbook", type=click.Path(path_type=Path))
+@click.argument("playbook", metavar="PLAYBOOK|PLAN.json", type=click.Path(path_type=Path))
 @_with_choices
 @with_variables
 @with_target
@@ -89,14 +130,51 @@ _with_choices = gathered(
 def command(playbook: Path, *, choices: Choices, given: Given, target: Target, output: Output) -> int:
     """Read, compare, ask, write, read back."""
     allowed = choices.allowed
-    with opened(playbook, given, target, output, read_only=False) as session:
-        decision = decided(session, target, output, whole_stages=choices.settings.whole_stages)
+    plan = _saved(playbook, choices, given)
+    wants = playbook_of(plan) if plan else None
+    with (
+        held(choices.lease) as still_ours,
+        opened(playbook, given, target, output, read_only=False, playbook=wants) as session,
+    ):
+        decision = decided(session, target, output, whole_stages=choices.settings.whole_stages, plan=plan)
         check_limits(decision.plan, allowed)
+        settled = tuple(session.settle(decision.scope.live))
         if not decision.plan.changes:
-            return output.emit(Run(decision.plan, traffic=session.traffic))
+            return output.emit(Run(decision.plan, warnings=settled, traffic=session.traffic))
         if not choices.yes:
             _ask(decision.plan, output)
-        return output.emit(session.carry_out(decision, choices.settings, output.progress))
+        with stoppable() as stop:
+            settings = replace(choices.settings, stopping=lambda: stop() or not still_ours())
+            run = session.carry_out(decision, settings, output.progress)
+            run = replace(run, warnings=(*settled, *run.warnings))
+            if choices.on_error == "rollback" and run.exit_code == _PARTLY:
+                return _taken_back(run, session, settings, output)
+        return output.emit(run)
+
+
+_PARTLY = 7
+
+
+def _saved(file: Path, choices: Choices, given: Given) -> Saved | None:
+    """The saved plan, where the file is one. Raises Refused for one that is too old or was edited."""
+    plan = read_saved(file)
+    if plan is None:
+        return None
+    if given.var:
+        raise UsageError("--var does not go with a saved plan, which has its values: plan again with other ones")
+    check_age(plan, choices.max_age)
+    return plan
+
+
+def _taken_back(failed: Run, session: Session, settings: Settings, output: Output) -> int:
+    """Tell what failed, take back what landed, and end with 1 when the environment is as it was before."""
+    output.aside(failed)
+    if session.runs is None or not failed.id:
+        return failed.exit_code
+    rollback = Rollback(session.client, session.runs, session.runs.read(failed.id))
+    run = rollback.carry_out(rollback.decide(), settings, output.progress)
+    code = output.emit(run)
+    return failed.exit_code if code or run.plan.warnings else 1
 
 
 def _ask(plan: Plan, output: Output) -> None:

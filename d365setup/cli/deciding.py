@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from d365setup.cli.options import Target
 from d365setup.cli.output import Output
 from d365setup.plan import Decision
-from d365setup.session import Session, bots_of, people_of
+from d365setup.saved import Saved, check_environment, check_same
+from d365setup.session import Session, bots_of, people_of, unsettled
 
 
-def decided(session: Session, target: Target, output: Output, *, whole_stages: bool = False) -> Decision:
-    """The plan for this session. Raises DataverseError, Refused, Unresolvable."""
+def decided(
+    session: Session, target: Target, output: Output, *, whole_stages: bool = False, plan: Saved | None = None
+) -> Decision:
+    """The plan for this session. Raises DataverseError, Refused, Unresolvable, Stale where it is not the saved one."""
     output.know_people((), bots_of(session.playbook))
     live = session.look(target.expect_organization or "")
+    if plan is not None:
+        check_environment(plan, live.environment)
     output.know_people(people_of(live), bots_of(session.playbook))
-    return session.decide(live, whole_stages=whole_stages)
+    decision = session.decide(live, whole_stages=whole_stages)
+    if plan is not None:
+        check_same(plan, decision)
+    open_ones = tuple(unsettled(each) for each in session.left_open(live))
+    if not open_ones:
+        return decision
+    return replace(decision, plan=replace(decision.plan, warnings=(*decision.plan.warnings, *open_ones)))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from d365setup import __version__
 from d365setup.cli.options import Given, Target
@@ -18,9 +22,12 @@ from d365setup.dataverse.address import Address
 from d365setup.dataverse.auth import StaticToken
 from d365setup.dataverse.client import Client
 from d365setup.dataverse.sessions import existing_bundle
+from d365setup.dataverse.shared_gate import default_folder
 from d365setup.errors import UsageError
+from d365setup.journal import Runs
 from d365setup.kinds import discover, specs
 from d365setup.playbook import Environ, Playbook, environment, load_file
+from d365setup.report.visible import visible
 from d365setup.session import Session
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ NO_TARGET = (
 )
 NO_EMULATOR = "the emulator is not installed: pip install 'd365setup[emulator]'"
 STATE_DIR = ".d365setup"
+LONG_WAIT = 5.0  # seconds after which somebody who watches begins to wonder
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,42 @@ class Surroundings:
         """Where things are kept that last between runs."""
         return given or Path(self.variables.get("D365_STATE_DIR") or STATE_DIR)
 
+    @property
+    def gate_folder(self) -> Path:
+        """Where processes of this user tell each other that the service asked to wait."""
+        given = self.variables.get("D365_GATE_DIR", "").strip()
+        return Path(given) if given else default_folder(self.variables)
+
+
+class Waits:
+    """What is said of waits while they last: each with --verbose, else those of five seconds and more.
+
+    Of the workers who wait for the same moment one is enough to say so.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._until = float("-inf")
+
+    def told(self, seconds: float, reason: str) -> None:
+        """Called by each worker that waits."""
+        self._output.waiting(seconds, reason)
+        if not self._output.settings.verbose and seconds >= LONG_WAIT and self._is_news(seconds):
+            click.echo(f"waiting {seconds:.0f} s: {reason}", err=True)
+
+    def noted(self, text: str) -> None:
+        """Why other processes cannot wait with us, with --verbose."""
+        if self._output.settings.verbose:
+            click.echo(visible(text), err=True)
+
+    def _is_news(self, seconds: float) -> bool:
+        with self._lock:
+            until = time.monotonic() + seconds
+            is_news = until > self._until + 1
+            self._until = max(self._until, until)
+        return is_news
+
 
 def loaded(path: Path, given: Given, around: Surroundings, *, examples: bool) -> Playbook:
     """The playbook; raises PlaybookError with all its mistakes."""
@@ -63,13 +107,18 @@ def loaded(path: Path, given: Given, around: Surroundings, *, examples: bool) ->
 
 
 @contextmanager
-def opened(path: Path, given: Given, target: Target, output: Output, *, read_only: bool) -> Iterator[Session]:
-    """The playbook, and a client for the target. What is wrong with the call is told before anything is sent."""
+def opened(
+    path: Path, given: Given, target: Target, output: Output, *, read_only: bool, playbook: Playbook | None = None
+) -> Iterator[Session]:
+    """The playbook (unless it was loaded before), and a client for the target.
+
+    What is wrong with the call is told before anything is sent.
+    """
     around = Surroundings.here()
     url = _chosen(target, around.variables)
-    playbook = loaded(path, given, around, examples=target.emulator)
+    playbook = playbook or loaded(path, given, around, examples=target.emulator)
     with _reached(url, target, around, output, read_only=read_only) as (client, _):
-        yield Session(client, discover(), playbook)
+        yield Session(client, discover(), playbook, Runs(around.state_dir(target.state_dir)))
 
 
 @contextmanager
@@ -109,7 +158,8 @@ def _reached(
         with _translated():
             existing_bundle(bundle)
             choice = chosen(Call(around.variables, url, bundle, target.device_code))
-        with _client(url, choice, bundle, target, output, read_only=read_only) as client:
+        folder = around.gate_folder
+        with _client(url, choice, bundle, target, output, gate_folder=folder, read_only=read_only) as client:
             yield client, choice
         return
     emulator = open_emulator(target.emulator_data or around.state_dir(target.state_dir) / "emulator.db")
@@ -137,8 +187,16 @@ def _translated() -> Iterator[None]:
 
 
 def _client(  # what a client is made of
-    url: str, choice: Choice, bundle: Path | None, target: Target, output: Output, *, read_only: bool
+    url: str,
+    choice: Choice,
+    bundle: Path | None,
+    target: Target,
+    output: Output,
+    *,
+    read_only: bool,
+    gate_folder: Path | None = None,
 ) -> Client:
+    waits = Waits(output)
     with _translated():
         return Client(
             url,
@@ -147,7 +205,9 @@ def _client(  # what a client is made of
             product=f"d365setup/{__version__}",
             ca_bundle=bundle,
             max_wait=target.max_wait,
-            on_wait=output.waiting,
+            on_wait=waits.told,
+            gate_folder=gate_folder,
+            on_note=waits.noted,
         )
 
 

@@ -11,9 +11,10 @@ import click
 
 from d365setup.apply import failure_of
 from d365setup.dataverse.errors import AuthError, DataverseError, ReadFailed
-from d365setup.errors import D365SetupError, PlaybookError, Unresolvable
+from d365setup.errors import D365SetupError, PlaybookError, Stale, Unresolvable
+from d365setup.model import INTERRUPTED
 from d365setup.report import ErrorReport, Problem
-from d365setup.session import INTERRUPTED, Unfinished
+from d365setup.session import Unfinished
 
 _NO_OMNICHANNEL = re.compile(
     r"(?:Could not find a property named|Resource not found for the segment) '(msdyn_\w+)'", re.IGNORECASE
@@ -40,6 +41,8 @@ def _ours(error: D365SetupError) -> ErrorReport:
             return _playbook(error)
         case Unresolvable():
             return _unresolvable(error)
+        case Stale():
+            return _stale(error)
         case Unfinished():
             return _unfinished(error)
     return ErrorReport(str(error), error.exit_code)
@@ -55,6 +58,12 @@ def _unresolvable(error: Unresolvable) -> ErrorReport:
     problems = tuple(Problem(each.message, str(each.id), each.source, each.severity) for each in error.notes)
     message = "the environment cannot be brought to what the playbook says; nothing was written"
     return ErrorReport(message, error.exit_code, problems)
+
+
+def _stale(error: Stale) -> ErrorReport:
+    told = (f"planned {each.planned}; then {each.then or '-'}; now {each.now}" for each in error.rows)
+    problems = tuple(Problem(message, each.id) for each, message in zip(error.rows, told, strict=True))
+    return ErrorReport(str(error), error.exit_code, problems)
 
 
 def _unfinished(error: Unfinished) -> ErrorReport:

@@ -20,6 +20,8 @@ COMMANDS = {
     "plan": ("d365setup.cli.plan", "Show what would change, and why. Read-only."),
     "apply": ("d365setup.cli.apply", "Bring an environment to what a playbook says."),
     "verify": ("d365setup.cli.verify", "Compare an environment with a playbook. Read-only."),
+    "history": ("d365setup.cli.history", "List the runs done from here, or show one."),
+    "rollback": ("d365setup.cli.rollback", "Take a recorded run back."),
     "doctor": ("d365setup.cli.doctor", "Sign-in, privileges, solutions: what is missing. Read-only."),
     "schema": ("d365setup.cli.schema", "Print a JSON Schema: of playbooks, or of an output."),
     "emulator": ("d365setup.cli.emulator", "Serve or reset the built-in Dataverse emulator."),

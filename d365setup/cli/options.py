@@ -69,6 +69,7 @@ def gathered(kind: type, name: str, *options: Callable[[Command], Command]) -> D
 
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0}
+_AGES = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def seconds(text: str) -> float:
@@ -77,6 +78,14 @@ def seconds(text: str) -> float:
     if not found:
         raise click.BadParameter(f"{text!r} is no time; write it like 80ms, 1.5s or 2")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def age(text: str) -> float:
+    """A longer time in seconds, written as 30m, 24h or 7d; for `type=` of an option."""
+    found = re.fullmatch(r"([0-9]{1,5})([mhd])", text, re.ASCII)
+    if not found:
+        raise click.BadParameter(f"{text!r} is no time; write it like 30m, 24h or 7d")
+    return float(found[1]) * _AGES[found[2]]
 
 
 _FILE = click.Path(path_type=Path)

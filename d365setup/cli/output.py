@@ -79,7 +79,11 @@ class Output:
 
     def show(self, plan: Plan) -> None:
         """The plan, for somebody about to be asked."""
-        click.echo(self._text(plan, "text", to_stderr=True), err=True)
+        self.aside(plan)
+
+    def aside(self, document: report.Document) -> None:
+        """What is worth knowing beside the result, as text on stderr."""
+        click.echo(self._text(document, "text", to_stderr=True), err=True)
 
     def confirmed(self, question: str) -> bool:
         """Ask on the terminal; only a yes is one. The end of the input is a no."""

@@ -10,11 +10,13 @@ from d365setup.cli.deciding import decided
 from d365setup.cli.environment import opened
 from d365setup.cli.options import Given, Target, taught, with_output, with_target, with_variables
 from d365setup.cli.output import Output
+from d365setup.cli.saving import save
 
 _HELP = taught(
     "Show what apply would change, why, and which line asks for it. Sends nothing but reads.",
     "d365setup plan playbooks/health-bot.yaml --emulator",
     "d365setup plan contoso.yaml --url https://contoso.crm.dynamics.com --expect-organization 'Contoso Health'",
+    "d365setup plan contoso.yaml --out plan.json && d365setup apply plan.json",
     "d365setup plan contoso.yaml --format json --report plan.txt --redact",
     exits="0 nothing to change, 3 changes pending, 1 the environment cannot resolve something.",
 )
@@ -22,10 +24,19 @@ _HELP = taught(
 
 @click.command("plan", help=_HELP)
 @click.argument("playbook", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PLAN.json",
+    help="Save the plan, for `apply PLAN.json` to carry out.",
+)
 @with_variables
 @with_target
 @with_output
-def command(playbook: Path, *, given: Given, target: Target, output: Output) -> int:
-    """Read, compare, show."""
+def command(playbook: Path, *, out: Path | None, given: Given, target: Target, output: Output) -> int:
+    """Read, compare, show, save."""
     with opened(playbook, given, target, output, read_only=True) as session:
-        return output.emit(decided(session, target, output).plan)
+        decision = decided(session, target, output)
+        if out is not None:
+            save(out, decision, session.playbook)
+        return output.emit(decision.plan)

@@ -38,8 +38,10 @@ class Client:
 
     `tokens` gives bearers (auth.py), `product` names the program in the User-Agent, `limit` caps how many requests
     run side by side, `max_wait` the seconds one request may wait in all; `on_wait(seconds, reason)` hears of
-    each wait, from the thread that waits. With `read_only` nothing but GET is ever sent. Raises ValueError for an
-    address that is none, or http:// beyond this machine.
+    each wait, from the thread that waits. With `read_only` nothing but GET is ever sent. With a `gate_folder` (best
+    `shared_gate.default_folder`) all processes that name it and sign in as the same user wait when one is told to;
+    `on_note` hears why that is not possible. Raises ValueError for an address that is none, or http:// beyond this
+    machine.
     """
 
     def __init__(  # noqa: PLR0913  # all but two are keyword-only settings with defaults
@@ -55,6 +57,8 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         max_wait: float = 300.0,
         on_wait: Callable[[float, str], None] | None = None,
+        gate_folder: Path | None = None,
+        on_note: Callable[[str], None] | None = None,
     ) -> None:
         self._address = Address.parse(url)
         policy = Policy(max_wait=max_wait, sleep=sleep, clock=clock, on_wait=on_wait)
@@ -66,6 +70,8 @@ class Client:
             product=product,
             limit=limit,
             ca_bundle=ca_bundle,
+            gate_folder=gate_folder,
+            on_note=on_note,
         )
         self._reader = Reader(self._transport)
 
@@ -121,6 +127,13 @@ class Client:
         Raises ReadFailed, whose `errors` tell by index what went wrong with which path.
         """
         return self._reader.read(paths)
+
+    def ask(self, paths: Sequence[str]) -> list[Reply]:
+        """The answer to each path, in one round trip; errors (a row that is not there) are in the replies.
+
+        Of a collection only the first page.
+        """
+        return self._reader.ask(paths)
 
     def send(self, batches: Sequence[Sequence[Part]]) -> list[BatchOutcome]:
         """Each batch as one $batch, side by side; what failed is told in its outcome, never raised.

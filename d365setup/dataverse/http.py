@@ -36,6 +36,7 @@ from d365setup.dataverse.sessions import (
     no_answer,
     translated,
 )
+from d365setup.dataverse.shared_gate import SharedGate, file_name
 from d365setup.dataverse.waiting import Gate, Patience, Policy, Stats
 
 T = TypeVar("T")
@@ -67,7 +68,8 @@ class _Wire:
 class Transport:
     """Sends requests to one environment, from any number of threads; no other host ever sees a token.
 
-    With `read_only` anything but GET raises ReadOnlyViolation, inside a batch too, before it is sent.
+    With `read_only` anything but GET raises ReadOnlyViolation, inside a batch too, before it is sent. `gate_folder`
+    is where processes that sign in as the same user share the throttle gate; `on_note` hears why they cannot.
     """
 
     def __init__(  # noqa: PLR0913  # all but three are keyword-only settings with defaults
@@ -81,6 +83,8 @@ class Transport:
         limit: int = 8,
         ca_bundle: str | Path | None = None,
         max_bytes: int = MAX_BYTES,
+        gate_folder: Path | None = None,
+        on_note: Callable[[str], None] | None = None,
     ) -> None:
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
@@ -91,6 +95,7 @@ class Transport:
         self._ca_bundle = existing_bundle(ca_bundle)
         self._policy = policy
         self._gate = Gate(policy.clock)
+        self._gate_folder, self._on_note = gate_folder, on_note
         self._read_only = read_only
         self._limit = limit
         self._hint: int | None = None
@@ -130,7 +135,7 @@ class Transport:
         return self._deliver(wire, understand, safe=repeatable or only_reads(parts))
 
     def hold(self, seconds: float) -> None:
-        """Let all workers of this client wait: for a Retry-After found inside a batch."""
+        """Let all workers wait, and who shares the gate with us: for a Retry-After found inside a batch."""
         self._gate.hold(seconds)
 
     def close(self) -> None:
@@ -146,15 +151,19 @@ class Transport:
 
     def _deliver(self, wire: _Wire, understand: Callable[[RawReply], T], *, safe: bool) -> T:
         patience = Patience(self._gate, self._policy, self.stats, safe=safe)
-        return patience.run(lambda: understand(self._accepted(wire)))
+        return patience.run(lambda: understand(self._accepted(wire, patience)))
 
-    def _accepted(self, wire: _Wire) -> RawReply:
+    def _accepted(self, wire: _Wire, patience: Patience) -> RawReply:
         """The answer to one try, a refused token renewed once; raises for every error the service reports."""
         secret = self._bearer.current()
+        self._share_gate(secret)
+        while patience.pass_gate():
+            secret = self._bearer.current()  # the old one may have run out meanwhile
         raw = self._exchange(wire, secret)
         renewed = self._bearer.renewed(secret) if raw.status == 401 else None
         if renewed is not None:
             self.stats.add(retries=1)
+            patience.pass_gate()
             raw = self._exchange(wire, renewed)
         self._remember_width(raw.headers)
         answers_parts = wire.url.endswith("/$batch") and is_multipart(raw.headers.get("Content-Type", ""))
@@ -163,6 +172,12 @@ class Transport:
         if 300 <= raw.status < 400 and raw.status != 304:
             raise _redirected(raw)
         return raw
+
+    def _share_gate(self, secret: Secret) -> None:
+        """With whom is known by the first token, however it was come by."""
+        if self._gate_folder is not None and not self._gate.is_shared:
+            path = self._gate_folder / file_name(self.address.origin, secret.reveal())
+            self._gate.share(SharedGate(path, self._policy.clock, tell=self._on_note))
 
     def _exchange(self, wire: _Wire, secret: Secret) -> RawReply:
         self.stats.add(requests=1, operations=wire.operations)

@@ -52,6 +52,12 @@ class Reader:
             raise ReadFailed(errors)
         return [outcome for outcome in found if not isinstance(outcome, DataverseError)]
 
+    def ask(self, paths: Sequence[str]) -> list[Reply]:
+        """The answer to each path, in order; what went wrong with one is in its reply, never raised."""
+        chunks = spread(range(len(paths)), self._transport.width)
+        waves = side_by_side(lambda chunk: self._first([paths[i] for i in chunk]), chunks, self._transport.width)
+        return [reply for wave in waves for reply in wave]
+
     def _first(self, paths: Sequence[str]) -> list[Reply]:
         """The first page of each path, one round trip unless something must be asked again."""
         requests = [Request("GET", path) for path in paths]

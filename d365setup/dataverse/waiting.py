@@ -3,12 +3,13 @@
 Policy: learn.microsoft.com, "Service protection API limits" (obey Retry-After, else grow by powers of two).
 """
 
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import tenacity
 
@@ -23,6 +24,9 @@ from d365setup.dataverse.errors import (
 
 T = TypeVar("T")
 LONGEST_BACKOFF = 60.0  # seconds, where the service names no time
+TOLD = "the service asked to wait (429)"
+SHORTEST_TOLD = 1.0  # seconds: with less, asking again is a try like any other
+OTHERS_TOLD = "the service asked another process of the same user to wait (429)"
 
 
 @dataclass
@@ -44,28 +48,68 @@ class Stats:
             self.waited_seconds += waited_seconds
 
 
+class Shared(Protocol):
+    """The gate of other processes beside ours, on the same clock; see shared_gate.py. Raises nothing."""
+
+    def opens(self) -> float:
+        """The moment when it opens, in the past when it is open."""
+        ...
+
+    def hold(self, until: float) -> None:
+        """Keep it closed until that moment at least."""
+        ...
+
+
+class Opening(NamedTuple):
+    """When a gate opens on the clock, how many seconds that is from now (0 when open), and why it is closed."""
+
+    moment: float
+    seconds: float
+    reason: str
+
+
 class Gate:
     """Closed for everyone while the service told anyone of us to wait."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], shared: Shared | None = None) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._opens = float("-inf")
+        self._shared = shared
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes stop at it too."""
+        return self._shared is not None
+
+    def share(self, shared: Shared) -> None:
+        """From now on, close and open together with other processes; who comes first decides with which."""
+        with self._lock:
+            self._shared = self._shared or shared
 
     def hold(self, seconds: float) -> None:
         """Keep closed for at least so long from now."""
+        until = self._clock() + seconds
         with self._lock:
-            self._opens = max(self._opens, self._clock() + seconds)
+            self._opens = max(self._opens, until)
+        if self._shared is not None:  # after our own workers, who need not wait for a file
+            self._shared.hold(until)
 
-    def opens(self) -> tuple[float, float]:
-        """When it opens on the clock, and how many seconds that is from now (0 when open)."""
+    def opens(self) -> Opening:
+        """When it opens, for us and all it is shared with."""
+        others = float("-inf") if self._shared is None else self._shared.opens()
         with self._lock:
-            return self._opens, max(0.0, self._opens - self._clock())
+            moment = max(self._opens, others)
+            reason = TOLD if self._opens >= others else OTHERS_TOLD
+        return Opening(moment, max(0.0, moment - self._clock()), reason)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a client is; clock, sleep and jitter are handed in so that no test waits."""
+    """How patient a client is; clock, sleep and jitter are handed in so that no test waits.
+
+    `tries` does not count those the service put off to a time it named: for them `max_wait` is the limit.
+    """
 
     tries: int = 5
     max_wait: float = 300.0
@@ -102,14 +146,18 @@ class Patience:
         self._safe = safe
         self._waited = 0.0
         self._served = float("-inf")  # the gate time this request has waited for already
+        self._put_off = 0  # tries the service answered with a time to come back
         self._at_gate = False
+        self._gave_up = False
         self._reason = ""
 
     def run(self, attempt: Callable[[], T]) -> T:
-        """The first success; raises the last error when tries or seconds run out."""
+        """The first success; raises the last error when tries or seconds run out.
+
+        The attempt calls `pass_gate` right before it sends.
+        """
         retrying = tenacity.Retrying(
-            before=lambda _state: self._pass_gate(),
-            retry=lambda state: may_send_again(_error(state), safe=self._safe),
+            retry=lambda state: not self._gave_up and may_send_again(_error(state), safe=self._safe),
             wait=self._delay,
             stop=self._enough,
             sleep=self._sleep,
@@ -117,15 +165,19 @@ class Patience:
         )
         return retrying(attempt)
 
-    def _pass_gate(self) -> None:
+    def pass_gate(self) -> bool:
+        """Wait until the gate is open; True when it was not. Raises Throttled rather than wait beyond the cap."""
+        has_waited = False
         while True:
-            opens, seconds = self._gate.opens()
-            if seconds <= 0 or opens <= self._served:
-                return
+            moment, seconds, reason = self._gate.opens()
+            if seconds <= 0 or moment <= self._served:
+                return has_waited
             if self._waited + seconds > self._policy.max_wait:
-                raise _too_long(seconds, self._policy.max_wait)
-            self._served = opens
-            self._pause(seconds, "the service asked to wait (429)")
+                self._gave_up = True
+                raise _too_long(reason, seconds, self._policy.max_wait)
+            self._served = moment
+            self._pause(seconds, reason)
+            has_waited = True
 
     def _delay(self, state: tenacity.RetryCallState) -> float:
         error = _error(state)
@@ -133,6 +185,7 @@ class Patience:
         seconds = self._policy.backoff(state.attempt_number) if asked is None else asked
         self._at_gate = isinstance(error, Throttled)
         if self._at_gate:
+            self._put_off += asked is not None and asked >= SHORTEST_TOLD
             self._gate.hold(seconds)
         else:
             self._reason = _reason(error)
@@ -140,7 +193,8 @@ class Patience:
 
     def _enough(self, state: tenacity.RetryCallState) -> bool:
         would_wait = self._waited + state.upcoming_sleep
-        return state.attempt_number >= self._policy.tries or would_wait > self._policy.max_wait
+        tries = state.attempt_number - self._put_off
+        return tries >= self._policy.tries or would_wait > self._policy.max_wait
 
     def _sleep(self, seconds: float) -> None:
         """Called between tries. After a 429 the gate does the waiting, for this request as for all others."""
@@ -165,6 +219,6 @@ def _reason(error: BaseException | None) -> str:
     return f"the service could not answer (HTTP {status})" if status else "no answer came"
 
 
-def _too_long(seconds: float, allowed: float) -> Throttled:
-    message = f"the service asks to wait {seconds:.0f} s; no request waits more than {allowed:.0f} s in all"
+def _too_long(reason: str, seconds: float, allowed: float) -> Throttled:
+    message = f"{reason}, for {math.ceil(seconds)} s more; no request waits more than {allowed:.0f} s in all"
     return Throttled(message, status=429, retry_after=seconds)

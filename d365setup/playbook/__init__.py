@@ -11,7 +11,7 @@ from d365setup.playbook.document import (
     Step,
     Transfer,
 )
-from d365setup.playbook.loading import load, load_file
+from d365setup.playbook.loading import load, load_file, load_texts
 from d365setup.playbook.schema import json_schema
 from d365setup.playbook.variables import Environ, VariableUse, environment
 
@@ -31,4 +31,5 @@ __all__ = [
     "json_schema",
     "load",
     "load_file",
+    "load_texts",
 ]

@@ -192,3 +192,4 @@ class Playbook:
     sha256: str = ""
     files: tuple[str, ...] = ()
     variables: tuple[VariableUse, ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()  # every file it was read from, by name: enough to load it again

@@ -19,11 +19,12 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Layer:
-    """One file: how messages call it, what it says, and the hash of its bytes."""
+    """One file: how messages call it, what it says, its text and the hash of its bytes."""
 
     file: str
     root: Fields
     sha256: str
+    text: str
 
 
 def layer_of(content: bytes, file: str, mistakes: Mistakes) -> Layer | None:
@@ -32,7 +33,11 @@ def layer_of(content: bytes, file: str, mistakes: Mistakes) -> Layer | None:
     if node is None:
         return None
     root = _rooted(node, mistakes)
-    return None if root is None else Layer(file, root, hashlib.sha256(content).hexdigest())
+    return (
+        None
+        if root is None
+        else Layer(file, root, hashlib.sha256(content).hexdigest(), content.decode("utf-8-sig", "replace"))
+    )
 
 
 def _rooted(node: Node, mistakes: Mistakes) -> Fields | None:

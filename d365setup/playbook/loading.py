@@ -39,6 +39,19 @@ def load_file(
     return _playbook(layers, specs, Sources(variables, environ, examples), mistakes)
 
 
+def load_texts(texts: Sequence[tuple[str, str]], specs: Specs, variables: Mapping[str, str]) -> Playbook:
+    """Load a playbook from the texts of its files, the first one first, as `Playbook.texts` has them.
+
+    Variables have the values given and no others. Raises PlaybookError with every mistake.
+    """
+    mistakes = Mistakes()
+    layers = [layer_of(text.encode("utf-8", "surrogatepass"), file, mistakes) for file, text in texts]
+    found = [each for each in layers if each is not None]
+    if not found or len(found) < len(layers):
+        mistakes.raise_any()
+    return _playbook(found, specs, Sources(variables, {}), mistakes)
+
+
 def load(
     text: str,
     specs: Specs,
@@ -73,7 +86,8 @@ def _playbook(layers: Sequence[Layer], specs: Specs, sources: Sources, mistakes:
     mistakes.raise_any()
     files = tuple(layer.file for layer in layers)
     uses = tuple(use for name in used(body, variables) if (use := variables[name].use))
-    return replace(found, sha256=sha256(layers), files=files, variables=uses)
+    texts = tuple((layer.file, layer.text) for layer in layers)
+    return replace(found, sha256=sha256(layers), files=files, variables=uses, texts=texts)
 
 
 def _document(body: Fields, specs: Specs, mistakes: Mistakes) -> Playbook:

@@ -43,6 +43,7 @@ class VariableUse:
     value: str
     origin: Origin
     env: str = ""
+    secret: bool = False  # it is named like one
 
 
 class Environ(dict[str, str]):
@@ -189,9 +190,9 @@ class _Declaration:
         if env and env in self._sources.environ:
             return self._from_environment(form, env)
         if default is not None:
-            return VariableUse(self._name, default, "default", env)
+            return VariableUse(self._name, default, "default", env, _is_secret(self._name, form))
         if self._sources.examples and example is not None:
-            return VariableUse(self._name, example, "example", env)
+            return VariableUse(self._name, example, "example", env, _is_secret(self._name, form))
         return None
 
     def _from_environment(self, form: str, env: str) -> VariableUse | None:
@@ -208,7 +209,7 @@ class _Declaration:
 
     def _checked(self, value: str, origin: Origin, form: str, env: str, what: str) -> VariableUse | None:
         self._fits(value, form, self._at, what)
-        return VariableUse(self._name, value, origin, env) if self._ok else None
+        return VariableUse(self._name, value, origin, env, _is_secret(self._name, form)) if self._ok else None
 
     def _fits(self, value: str, form: str, at: Source, what: str) -> None:
         if not _has_format(value, form):

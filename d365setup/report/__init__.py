@@ -7,7 +7,16 @@ from typing import Literal
 
 from d365setup.report.as_json import data
 from d365setup.report.as_text import outcome_line, text
-from d365setup.report.documents import Checked, Document, ErrorReport, Problem, Validation, Verification
+from d365setup.report.documents import (
+    Checked,
+    Document,
+    ErrorReport,
+    History,
+    Problem,
+    Recorded,
+    Validation,
+    Verification,
+)
 from d365setup.report.published import SCHEMAS, schema
 from d365setup.report.redaction import Mask
 
@@ -17,8 +26,10 @@ __all__ = [
     "Document",
     "ErrorReport",
     "Form",
+    "History",
     "Mask",
     "Problem",
+    "Recorded",
     "Validation",
     "Verification",
     "outcome_line",

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from d365setup.doctor import Diagnosis
 from d365setup.model import Change, Note, Outcome, Plan, Run, Source
 from d365setup.report.as_doctor import doctor_data
-from d365setup.report.documents import Document, ErrorReport, Problem, Validation, Verification
+from d365setup.report.as_history import history_data, recorded_data
+from d365setup.report.documents import (
+    Document,
+    ErrorReport,
+    History,
+    Problem,
+    Recorded,
+    Validation,
+    Verification,
+)
 
 Data = dict[str, Any]
 
 
 def data(document: Document) -> Data:
     """The document as a value that `json.dumps` takes; equal documents give equal values."""
-    match document:
-        case Plan():
-            return _plan(document)
-        case Run():
-            return _run(document)
-        case Verification():
-            return _verification(document)
-        case Validation():
-            return _validation(document)
-        case Diagnosis():
-            return doctor_data(document)
-        case ErrorReport():
-            return _error(document)
+    return _DATA[type(document)](document)
 
 
 def _plan(plan: Plan) -> Data:
@@ -47,6 +44,10 @@ def _run(run: Run) -> Data:
     return {
         **_plan(run.plan),
         "schema": "d365setup/run/1",
+        "run": run.id or None,
+        "command": run.command,
+        "undoes": run.undoes or None,
+        "interrupted": run.interrupted,
         "warnings": _notes(warnings(run)),
         "outcomes": [_outcome(each) for each in run.outcomes],
         "http": {
@@ -172,3 +173,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     return str(value)
+
+
+_DATA: dict[type, Callable[[Any], Data]] = {
+    Plan: _plan,
+    Run: _run,
+    Verification: _verification,
+    Validation: _validation,
+    Diagnosis: doctor_data,
+    History: history_data,
+    Recorded: recorded_data,
+    ErrorReport: _error,
+}

@@ -10,8 +10,18 @@ from typing import Any
 from d365setup.doctor import Diagnosis
 from d365setup.model import Action, Change, Environment, FieldChange, Note, Outcome, Plan, Run, Source, Status
 from d365setup.report.as_doctor import doctor_lines
+from d365setup.report.as_history import history_lines, recorded_lines
 from d365setup.report.as_json import plain, warnings
-from d365setup.report.documents import Checked, Document, ErrorReport, Problem, Validation, Verification
+from d365setup.report.documents import (
+    Checked,
+    Document,
+    ErrorReport,
+    History,
+    Problem,
+    Recorded,
+    Validation,
+    Verification,
+)
 from d365setup.report.redaction import Mask
 from d365setup.report.visible import visible
 
@@ -65,6 +75,10 @@ def _lines(document: Document, page: _Page) -> Iterator[str]:
             yield from _validation(document, page)
         case Diagnosis():
             yield from doctor_lines(document, page.show, page.paint)
+        case History():
+            yield from history_lines(document, page.show)
+        case Recorded():
+            yield from recorded_lines(document, page.show)
         case ErrorReport():
             yield from _error(document, page)
 
@@ -177,19 +191,28 @@ def _warnings(notes: Sequence[Note], page: _Page) -> Iterator[str]:
 
 
 def _run(run: Run, page: _Page) -> Iterator[str]:
-    yield f"Applied playbook {page.show(run.plan.playbook)} to {_environment(run.plan.environment, page)}"
+    yield f"{_heading(run, page)}{_environment(run.plan.environment, page)}"
     yield ""
     width = _width(page.show(outcome.change.id) for outcome in run.outcomes)
     for outcome in run.outcomes:
         yield from _outcome(outcome, width, page)
     if not run.outcomes:
-        yield f"nothing to change: {_as_said(run.plan)}"
+        yield "nothing is left to take back" if run.undoes else f"nothing to change: {_as_said(run.plan)}"
     yield from _warnings(warnings(run), page)
     if run.outcomes:
         yield ""
         yield _told(run)
     yield _traffic(run)
     yield from _next(run)
+
+
+def _heading(run: Run, page: _Page) -> str:
+    playbook = page.show(run.plan.playbook)
+    if run.undoes:
+        return f"Took back run {page.show(run.undoes)} of playbook {playbook} on "
+    if run.command == "destroy":
+        return f"Took away what playbook {playbook} made on "
+    return f"Applied playbook {playbook} to "
 
 
 def _outcome(outcome: Outcome, width: int, page: _Page) -> Iterator[str]:
@@ -223,6 +246,8 @@ def _next(run: Run) -> Iterator[str]:
         yield "next: mend what failed and apply again; what is verified is left alone"
     elif run.exit_code:
         yield "next: mend what failed and apply again; nothing was written"
+    if run.id and run.landed and not run.undoes:
+        yield f"`d365setup rollback {run.id}` would take it back"
 
 
 def _traffic(run: Run) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from d365setup.doctor import Diagnosis
+from d365setup.journal import Recording
 from d365setup.model import NOWHERE, Plan, Run, Severity, Source
 
 
@@ -66,4 +68,27 @@ class Validation:
         return 2 if self.problems else 0
 
 
-Document = Plan | Run | Verification | Validation | Diagnosis | ErrorReport
+@dataclass(frozen=True)
+class Recorded:
+    """A run as its journal tells it. ``state``: ended, running, open (its process died), settled (since then)."""
+
+    recording: Recording
+    state: Literal["ended", "running", "open", "settled"]
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs recorded in a state directory, and why some of their journals cannot be read."""
+
+    folder: str
+    runs: tuple[Recorded, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a journal cannot be read."""
+        return 1 if self.problems else 0
+
+
+Document = Plan | Run | Verification | Validation | Diagnosis | ErrorReport | History | Recorded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-SCHEMAS = ("plan", "run", "verification", "validation", "doctor", "error")
+SCHEMAS = ("plan", "run", "verification", "validation", "doctor", "error", "history", "recorded-run")
 
 
 def schema(name: str) -> str:

@@ -1,6 +1,7 @@
 """One request: headers, what is repeated and what is not, how long is waited, and where tokens never go."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 import requests
@@ -257,6 +258,18 @@ def test_429_without_a_time_backs_off_by_powers_of_two(net, clock):
         transport(clock).send(Request("GET", "queues"))
     assert clock.slept == [2.0, 4.0, 8.0, 16.0]
     assert len(net.calls) == 5
+
+
+@pytest.mark.parametrize(("told", "sent"), [("1", 10), ("0", 5), ("0.5", 5)])
+def test_coming_back_when_told_to_is_no_try(net, clock, told, sent):
+    for _ in range(9):
+        net.get(ROOT + "queues", json=THROTTLED, status=429, headers={"Retry-After": told})
+    net.get(ROOT + "queues", json={})
+    found = transport(clock)
+    with nullcontext() if sent == 10 else pytest.raises(Throttled):
+        found.send(Request("GET", "queues"))
+    assert len(net.calls) == sent
+    assert sum(clock.slept) == float(told) * (sent - 1)
 
 
 def test_jitter_shortens_by_up_to_a_half():

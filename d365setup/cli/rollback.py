@@ -1,0 +1,52 @@
+"""`d365setup rollback`: take a recorded run back."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from d365setup.apply import Settings
+from d365setup.cli.environment import Surroundings, reached
+from d365setup.cli.options import Target, taught, with_output, with_target
+from d365setup.cli.output import Output
+from d365setup.cli.stopping import stoppable
+from d365setup.errors import Refused
+from d365setup.journal import Runs
+from d365setup.model import Run
+from d365setup.rollback import Rollback
+from d365setup.session import traffic_of
+
+_HELP = taught(
+    "Take a recorded run back: put back what it replaced, take what it made out of use. Shows the plan and asks first. "
+    "What somebody changed since, or still uses, stays and is named.",
+    "d365setup history",
+    "d365setup rollback 20261122T112202Z-47f773 --url https://contoso.crm.dynamics.com",
+    "d365setup rollback 20261122T112202Z-47f773 --emulator --yes",
+    exits="0 all taken back, 1 failed, 2 no such run, 5 refused, 7 only a part was taken back.",
+)
+
+
+@click.command("rollback", help=_HELP)
+@click.argument("run")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where no terminal is.")
+@with_target
+@with_output
+def command(run: str, *, yes: bool, target: Target, output: Output) -> int:
+    """Read the journal, look, ask, write, read back."""
+    runs = Runs(Surroundings.here().state_dir(target.state_dir))
+    recording = runs.read(run)
+    with reached(target, output, read_only=False) as (client, _):
+        rollback = Rollback(client, runs, recording)
+        undoing = rollback.decide()
+        if not undoing.steps:
+            return output.emit(Run(undoing.plan, traffic=traffic_of(client), command="rollback", undoes=run))
+        if not yes:
+            output.show(undoing.plan)
+            if not sys.stdin.isatty():
+                raise Refused("there is no terminal to ask on, and nothing was written; add --yes to do it unasked")
+            if not output.confirmed(f"Take back run {run} on {undoing.plan.environment.name}?"):
+                raise Refused("not taken back: you did not say yes; nothing was written")
+        with stoppable() as stop:
+            taken_back = rollback.carry_out(undoing, Settings(stopping=stop), output.progress)
+        return output.emit(taken_back)
