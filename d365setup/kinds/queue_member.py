@@ -151,7 +151,8 @@ class QueueMembers(Kind[QueueMember]):
             group = f"members:{link.queue}" if link.queue in left else ""
             if change.action is Action.DELETE:
                 gone = f"{path}({link.user_id})/$ref"
-                yield Write(self.stage, "DELETE", gone, None, (change.id,), group=group)
+                before = {"@odata.id": f"systemusers({link.user_id})"}
+                yield Write(self.stage, "DELETE", gone, None, (change.id,), group=group, before=before)
             else:
                 body = {"@odata.id": f"systemusers({link.user_id})"}
                 needs = frozenset({queue.id, ResourceId("bot_user", join_key(link.name))})
