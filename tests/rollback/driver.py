@@ -73,9 +73,15 @@ def tables(emulator: Emulator) -> Tables:
         keys = columns[1:3] if links else columns[:1]
         unseen = {*OWN, *(columns[:1] if links else ())}
         found[name] = {
-            "/".join(str(row[key]) for key in keys): {k: v for k, v in row.items() if k not in unseen} for row in rows
+            "/".join(str(row[key]) for key in keys): {k: _text(v) for k, v in row.items() if k not in unseen}
+            for row in rows
         }
     return found
+
+
+def _text(value: Any) -> Any:
+    """Line ends alike: a service that hands out CRLF keeps CRLF when that is sent back."""
+    return value.replace("\r\n", "\n") if isinstance(value, str) else value
 
 
 def differences(before: Tables, after: Tables) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def text_of(playbook: dict[str, Any]) -> str:
 
 
 relaxed = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking a case takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
