@@ -534,6 +534,7 @@ class Run:
     command: str = "apply"
     undoes: str = ""  # the run that was taken back
     interrupted: bool = False
+    after_failure: bool = False  # it takes back what had landed of a run that failed
 
     @property
     def landed(self) -> bool:
@@ -542,10 +543,15 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """0 all verified; 7 some landed, some did not; 1 failed or not verified; 3 a manual step; 130 interrupted."""
+        """0 all verified; 7 some landed, some did not; 1 failed or not verified; 3 a manual step; 130 interrupted.
+
+        Taking back a run that failed ends with 1 when all is as it was before.
+        """
         statuses = {each.status for each in self.outcomes}
         if self.interrupted:
             return INTERRUPTED
+        if self.after_failure:
+            return 7 if self.plan.warnings or statuses - {Status.VERIFIED} else 1
         if statuses & {Status.FAILED, Status.NOT_WRITTEN}:
             return (
                 7 if self.landed else max((each.failure.exit_code for each in self.outcomes if each.failure), default=1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from d365setup import __version__
-from d365setup.apply import Settings, look, take_back, users_of
+from d365setup.apply import Settings
+from d365setup.apply.undoing import look, take_back, users_of
 from d365setup.dataverse.client import Client
 from d365setup.errors import Refused
 from d365setup.journal import Recording, Runs
@@ -35,7 +36,7 @@ class Rollback:
         if self.runs.is_running(self.recording.run):
             raise Refused(f"run {self.recording.run} is still under way; wait for its end")
         now_there = look(self.client, to_read(self.recording))
-        return decided(self.recording, environment, now_there, users_of(self.client, self.recording))
+        return decided(self.recording, environment, now_there, users_of(self.client, self.recording, now_there))
 
     def carry_out(self, undoing: Undoing, settings: Settings, watch: Watch) -> Run:
         """Send it; the rollback is a run with a journal of its own. Raises Unrecorded before anything is sent."""

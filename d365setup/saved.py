@@ -202,7 +202,6 @@ def _change(change: Change) -> Data:
         "reason": change.reason,
         "manual": change.manual,
         "row": change.row_id,
-        "etag": change.etag,
     }
 
 

@@ -8,12 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from d365setup import __version__
-from d365setup.apply import Settings, apply_plan, estimate, settled
+from d365setup.apply import Settings, apply_plan, estimate, failure_of
+from d365setup.apply.parcels import loaded
+from d365setup.dataverse.batch import MAX_REQUESTS
 from d365setup.dataverse.client import Client
+from d365setup.dataverse.errors import BadRequest, DataverseError, Forbidden, NotFound, ReadFailed
 from d365setup.errors import D365SetupError, Refused, Unrecorded
 from d365setup.journal import Journal, Recording, Runs
-from d365setup.kinds import Kinds
+from d365setup.kinds import Kinds, widened
 from d365setup.kinds.bot_user import BotUser
+from d365setup.kinds.usage import OPTIONAL
 from d365setup.kinds.users import Membership, User
 from d365setup.live import ABOUT, read_live, wanted
 from d365setup.model import (
@@ -24,6 +28,7 @@ from d365setup.model import (
     Note,
     Outcome,
     Plan,
+    Prune,
     ResourceId,
     Run,
     Status,
@@ -38,19 +43,24 @@ Watch = Callable[[Outcome], None]
 class Unfinished(D365SetupError):
     """An apply that ended in the middle: ``run`` holds what is known, ``unknown`` changes may be written or not.
 
-    Exit code 130 when somebody stopped it, else as for any run: 7 when something landed, 1 when not.
+    Exit code 130 when somebody stopped it, else as for any run: 7 when something landed; when not, 1 or what the
+    environment's last answer deserves.
     """
 
     def __init__(self, run: Run, unknown: tuple[Change, ...], cause: BaseException) -> None:
         self.run, self.unknown, self.cause = run, unknown, cause
-        self.exit_code = INTERRUPTED if self.is_interrupted else 7 if run.landed else 1
+        code, why = 1, f"d365setup itself failed ({type(cause).__name__}: {cause})"
+        if self.is_interrupted:
+            why = "interrupted"
+        elif isinstance(cause, DataverseError):
+            code, why = failure_of(cause).exit_code, f"an answer was lost, and nothing can be read any more ({cause})"
+        self.exit_code = INTERRUPTED if self.is_interrupted else 7 if run.landed else code
         done = sum(1 for each in run.outcomes if each.status is Status.VERIFIED)
-        why = "interrupted" if self.is_interrupted else f"d365setup itself failed ({type(cause).__name__}: {cause})"
         super().__init__(f"{why}: {done} of {len(run.plan.changes)} changes are verified, {len(unknown)} not known")
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether somebody pressed Ctrl-C; otherwise it is a bug."""
+        """Whether somebody pressed Ctrl-C; otherwise the environment is out of reach, or it is a bug."""
         return isinstance(self.cause, KeyboardInterrupt)
 
 
@@ -62,21 +72,51 @@ class Session:
     kinds: Kinds
     playbook: Playbook
     runs: Runs | None = None  # where journals are kept; None keeps none
+    prune: Prune | None = None  # what is undeclared and of this playbook's making is taken away too
+
+    def pruning(self, *, everything: bool = False) -> Session:
+        """The same, which also takes away what this playbook made and no longer declares; or all that it made."""
+        return replace(self, prune=Prune(everything=everything))
 
     def look(self, expected: str = "") -> LiveState:
         """The live state, one wave of reads. Raises DataverseError, and Refused for another than the expected one."""
-        live = read_live(self.client, self.kinds, self.playbook.desired)
+        live = self._read()
         check_expected(live.environment, expected)
         return live
 
     def decide(self, live: LiveState, *, whole_stages: bool = False) -> Decision:
         """The plan, priced. Raises Unresolvable with everything the environment cannot resolve."""
-        reads = len(ABOUT) + len(tuple(wanted(self.kinds, self.playbook.desired)))
-        decision = decide(self.playbook.name, self.playbook.sha256, self.playbook.desired, live, self.kinds)
+        reads = len(ABOUT) + len(tuple(wanted(self._reading, self.playbook.desired)))
+        name, sha256, desired = self.playbook.name, self.playbook.sha256, self.playbook.desired
+        decision = decide(name, sha256, desired, live, self.kinds, prune=self._pruned(live))
         if not decision.plan.changes:
             return decision
+        check_batches(decision, self.kinds, self.client.width, whole=whole_stages)
         cost = estimate(decision, self.kinds, self.client.width, reads, whole=whole_stages)
         return replace(decision, plan=decision.plan.with_cost(cost))
+
+    def _pruned(self, live: LiveState) -> Prune | None:
+        """What is to go, with the links that journals kept here say this playbook made."""
+        if self.prune is None or self.runs is None:
+            return self.prune
+        return replace(self.prune, links=self.runs.made_links(live.environment.organization_id, self.playbook.name))
+
+    @property
+    def _reading(self) -> Kinds:
+        return self.kinds if self.prune is None else widened(self.kinds)
+
+    def _read(self) -> LiveState:
+        """For pruning, what this environment does not tell is left out: nothing that depends on it is taken away."""
+        desired = self.playbook.desired
+        try:
+            return read_live(self.client, self._reading, desired)
+        except ReadFailed as error:
+            asked = tuple(wanted(self._reading, desired))
+            labels = {asked[index - len(ABOUT)].label if index >= len(ABOUT) else "" for index in error.errors}
+            closed = all(isinstance(each, BadRequest | Forbidden | NotFound) for each in error.errors.values())
+            if not (closed and labels <= set(OPTIONAL)):
+                raise
+            return read_live(self.client, widened(self.kinds, without=labels), desired)
 
     def carry_out(
         self, decision: Decision, settings: Settings, watch: Watch = lambda _outcome: None, command: str = "apply"
@@ -109,6 +149,8 @@ class Session:
         """Find out what such runs left behind, write it down, and say so. Raises Unrecorded and DataverseError."""
         told = []
         for each in self.left_open(live):
+            from d365setup.apply.undoing import settled  # noqa: PLC0415  # seldom wanted, and every start would load it
+
             landed = settled(self.client, each)
             if self.runs:
                 self.runs.settle(each, landed, "apply")
@@ -179,6 +221,19 @@ def _settled(recording: Recording, landed: Mapping[int, bool | None]) -> Note:
         + (f", {counts[None]} cannot be told" if counts[None] else "")
     )
     return Note("warning", ResourceId("run", recording.run), f"{told}; the run is settled now")
+
+
+def check_batches(decision: Decision, kinds: Kinds, width: int, *, whole: bool) -> None:
+    """Raise Refused when a change set and the reads behind it are more than the service takes in one request."""
+    if len(decision.writes) < MAX_REQUESTS // 4:  # no write is read back by more than three reads
+        return
+    for stage in loaded(decision, kinds).stages(width, whole=whole):
+        for parcel in stage:
+            count = len(parcel.writes) + len(parcel.queries)
+            if count > MAX_REQUESTS:
+                told = f"a change set of {len(parcel.writes)} writes and the reads behind it are {count} operations"
+                cure = "leave out --transaction stage" if whole else "declare fewer of them, apply, then the others"
+                raise Refused(f"{told}, and the service takes {MAX_REQUESTS} in one request; {cure}")
 
 
 def check_expected(environment: Environment, expected: str) -> None:

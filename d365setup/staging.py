@@ -12,6 +12,7 @@ from itertools import islice
 from d365setup.model import Stage, Write
 
 ONE_CHANGE_SET = 20  # operations run one after another inside a change set; beyond this, side by side is faster
+MOST_WRITES = 500  # in a change set: a `$batch` takes 1000 operations, and the reads behind the writes count too
 
 ChangeSets = tuple[tuple[Write, ...], ...]
 
@@ -47,8 +48,11 @@ def _spread(parts: Sequence[Sequence[Write]], width: int, *, whole_up_to: int) -
 
 
 def _split(writes: Sequence[Write], width: int) -> ChangeSets:
-    """At most ``width`` change sets of nearly one length: what belongs together first, then what stands alone."""
-    bins: list[list[Write]] = [[] for _ in range(max(1, width))]
+    """At most ``width`` change sets of nearly one length: what belongs together first, then what stands alone.
+
+    More than ``width`` where they would otherwise be larger than the service takes; they then wait for one another.
+    """
+    bins: list[list[Write]] = [[] for _ in range(max(1, width, -(-len(writes) // MOST_WRITES)))]
     components = _components(writes)
     for together in sorted((each for each in components if len(each) > 1), key=len, reverse=True):
         min(bins, key=len).extend(together)

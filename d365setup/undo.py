@@ -21,7 +21,6 @@ RETIRED: Mapping[str, Mapping[str, Any]] = {
     "queues": {"statecode": 1, "statuscode": 2},
 }
 _ROW = re.compile(r"(?P<set>\w+)\((?P<id>[0-9a-f-]{36})\)", re.IGNORECASE)
-_LINK = re.compile(r"(?P<row>\w+\([0-9a-f-]{36}\))/(?P<name>\w+)(?:\((?P<gone>[0-9a-f-]{36})\))?/\$ref", re.IGNORECASE)
 _BIND = "@odata.bind"
 
 Now = Mapping[str, Any]  # path -> the row, a list of rows for a relationship, or None where there is nothing
@@ -43,8 +42,7 @@ class Effect:
     @property
     def row(self) -> str:
         """The row it is about; of a link, the one whose collection it is in."""
-        found = _LINK.fullmatch(self.path)
-        return found["row"] if found else self.path
+        return self.path.partition("/")[0]
 
     @property
     def is_link(self) -> bool:
@@ -79,20 +77,11 @@ def effects(recording: Recording) -> list[Effect]:
     found: dict[str, Effect] = {}
     for sent in recording.landed:
         for write in sent.writes:
-            key = _key(write)
+            key = write.link or write.path
             effect = found.setdefault(key, Effect(key, [], number=sent.number))
             effect.changes += [each for each in write.changes if each not in effect.changes]
             _take_in(effect, write)
     return [each for each in found.values() if not (each.made and each.deleted)]
-
-
-def _key(write: Recorded) -> str:
-    """A link is known by both its ends, however it was written."""
-    link = _LINK.fullmatch(write.path)
-    if not link:
-        return write.path
-    other = link["gone"] or _id_of(str((write.body or {}).get("@odata.id", "")))
-    return f"{link['row']}/{link['name']}({other.lower()})/$ref"
 
 
 def _take_in(effect: Effect, write: Recorded) -> None:
@@ -126,7 +115,7 @@ def has_landed(sent: Sent, now: Now) -> bool | None:
 def _of(sent: Sent) -> list[Effect]:
     found: dict[str, Effect] = {}
     for write in sent.writes:
-        key = _key(write)
+        key = write.link or write.path
         _take_in(found.setdefault(key, Effect(key, [])), write)
     return list(found.values())
 
@@ -241,7 +230,7 @@ class _Decider:
             if effect.made and not effect.is_link and effect.path not in self.kept | dict.fromkeys(self.done):
                 used = self.uses(effect.path, after)
                 if used:
-                    self.kept[effect.path] = f"still used by {', '.join(used)}"
+                    self.kept[effect.path] = f"it is in use: {'; '.join(used)}"
 
     def _keep_ends_of_kept_links(self) -> None:
         """A queue that stays keeps its members: without them its conversations would wait, or be closed."""
@@ -321,45 +310,6 @@ class _Decider:
             for change in dict.fromkeys(each for write in sent.writes for each in write.changes):
                 told = "not taken back: its answer was lost; `d365setup apply` settles the run, then roll back again"
                 yield Note("warning", change, told)
-
-
-@dataclass(frozen=True)
-class Users:
-    """Everything that can use a queue or a variable: rule texts, work streams with their fallbacks, members."""
-
-    texts: Sequence[Row]
-    streams: Sequence[Row]
-    members: Mapping[str, Sequence[Row]]  # of each queue, by its path
-    made: Mapping[str, Effect]
-
-    def of(self, path: str, after: Mapping[str, Row | None]) -> list[str]:
-        """The names of those that use this row, once the rows in ``after`` are as they will be."""
-        row_id, name = _id_of(path), str(self.made[path].wrote.get("msdyn_name") or "")
-        if path.startswith("queues("):
-            return [*self._texts(row_id, after), *self._fallbacks(row_id, after), *self._strangers(path, after)]
-        return [*self._texts(f"liveworkitemcontext.{name}", after)] if name else []
-
-    def _texts(self, mention: str, after: Mapping[str, Row | None]) -> Iterator[str]:
-        for row in self.texts:
-            path = f"msdyn_decisionrulesets({row['msdyn_decisionrulesetid']})"
-            now = after.get(path, row)
-            if now is not None and mention in str(now.get("msdyn_rulesetdefinition") or ""):
-                yield f"the rules {row.get('msdyn_name')!r}"
-
-    def _fallbacks(self, queue_id: str, after: Mapping[str, Row | None]) -> Iterator[str]:
-        for row in self.streams:
-            now = after.get(f"msdyn_liveworkstreams({row['msdyn_liveworkstreamid']})")
-            bound = (
-                now.get("msdyn_defaultqueue" + _BIND) if now else (row.get("msdyn_defaultqueue") or {}).get("queueid")
-            )
-            if bound and _id_of(str(bound)) == queue_id:
-                yield f"the work stream {row.get('msdyn_name')!r} as its fallback"
-
-    def _strangers(self, path: str, after: Mapping[str, Row | None]) -> Iterator[str]:
-        for row in self.members.get(path, ()):
-            link = f"{path}/queuemembership_association({row['systemuserid']})/$ref"
-            if after.get(link, row) is not None:
-                yield f"{row.get('fullname') or row['systemuserid']}, who is a member"
 
 
 def _cost(steps: Sequence[Step]) -> Cost:

@@ -3,6 +3,5 @@
 from d365setup.apply.application import Recorder, Settings, apply_plan
 from d365setup.apply.failures import failure_of
 from d365setup.apply.parcels import estimate
-from d365setup.apply.undoing import look, settled, take_back, users_of
 
-__all__ = ["Recorder", "Settings", "apply_plan", "estimate", "failure_of", "look", "settled", "take_back", "users_of"]
+__all__ = ["Recorder", "Settings", "apply_plan", "estimate", "failure_of"]

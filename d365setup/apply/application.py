@@ -16,20 +16,20 @@ from d365setup.dataverse.client import BatchOutcome, Client
 from d365setup.dataverse.errors import (
     BadRequest,
     DataverseError,
-    NotAnswered,
     NotFound,
     PreconditionFailed,
     Throttled,
     TransportError,
 )
 from d365setup.dataverse.messages import ChangeSetReply
-from d365setup.errors import Unrecorded
+from d365setup.errors import Refused, Unrecorded
 from d365setup.kinds import Kinds
 from d365setup.model import Change, Failure, Note, Outcome, ResourceId, Stage, Status, Write
 from d365setup.plan import Decision
 
 MOST_RETRIES = 2  # read again, drop what is satisfied, send again: at most twice
 MOST_MERGES = 10  # for rule sets: somebody else may be writing rules of the same work stream at the same time
+MERGE_PAUSE = 0.1  # seconds at most before the second try to write rules, twice that before the third, and so on
 GATE_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # between looks at a contract that does not show a variable yet
 
 Told = Iterator[Outcome | Note]
@@ -76,6 +76,8 @@ def apply_plan(decision: Decision, client: Client, kinds: Kinds, settings: Setti
 
     Nothing is raised for what the service refuses: it is the outcome. A change set lands whole or not at all, and what
     depends on one that did not land is not tried. When it is to stop, what is under way is finished and read back.
+    Where an answer was lost and nothing can be read any more, nobody knows what became of it: such changes get no
+    outcome, and DataverseError is raised after all others have theirs.
     """
     yield from _Application(decision, client, kinds, settings or Settings()).run()
 
@@ -89,6 +91,7 @@ class _Application:
         self.load = loaded(decision, kinds)
         self.known = Known(client, kinds, decision.scope)
         self.missed: set[ResourceId] = set()  # changes that did not land, as far as we can tell
+        self.unread: DataverseError | None = None  # why it cannot be told what became of some
 
     def run(self) -> Told:
         for stage in self.load.stages(self.client.width, whole=self.settings.whole_stages):
@@ -97,6 +100,8 @@ class _Application:
         for change in self.decision.plan.changes:
             if change.id not in written:
                 yield Outcome(change, Status.MANUAL, change.manual)
+        if self.unread is not None:
+            raise self.unread
 
     def _stage(self, parcels: Sequence[Parcel]) -> Told:
         self._await_gate([change for parcel in parcels for change in self._hopeful(parcel)])
@@ -187,49 +192,54 @@ class _Application:
     def _record(self, parcels: Sequence[Parcel], sent: Sequence[BatchOutcome]) -> None:
         for parcel, outcome in zip(parcels, sent, strict=True):
             reply = outcome.replies[0]
-            lost = outcome.ambiguous or isinstance(reply.error, NotAnswered)
             landed = isinstance(reply, ChangeSetReply) and reply.landed
-            self._told(parcel, landed=None if lost and not landed else landed)
+            self._told(parcel.number, landed=None if outcome.ambiguous and not landed else landed)
 
-    def _told(self, parcel: Parcel, *, landed: bool | None) -> None:
+    def _told(self, number: int, *, landed: bool | None) -> None:
         with contextlib.suppress(Unrecorded):  # nothing more is sent then; the journal stays open and is settled later
-            self.settings.recorder.answered(parcel.number, landed=landed)
+            self.settings.recorder.answered(number, landed=landed)
 
     def _judge(self, parcel: Parcel, outcome: BatchOutcome, again: list[Parcel]) -> Told:
         reply = outcome.replies[0]
         error = outcome.error or reply.error or TransportError("the change set was not answered")
+        parcel = replace(parcel, lost=parcel.number) if outcome.ambiguous else parcel
         if isinstance(reply, ChangeSetReply) and reply.landed:
             yield from self._verify(parcel, outcome.replies[1:], again)
         elif parcel.second:
             yield from self._verdicts(parcel)
-        elif parcel.tries >= _patience(parcel, error) or isinstance(
-            outcome.error, Throttled
-        ):  # the client has waited long enough
+        elif isinstance(outcome.error, Throttled):  # the client has waited long enough
+            yield from self._failed(parcel, error, reply)
+        elif outcome.ambiguous or (parcel.lost and isinstance(error, PreconditionFailed)):
+            yield from self._reconcile(parcel, error, reply, again)
+        elif parcel.tries >= _patience(parcel, error):
             yield from self._failed(parcel, error, reply)
         elif isinstance(error, BadRequest) and any(write.instead for write in parcel.at_fault(reply)):
             longer = tuple(each for write in parcel.writes for each in (write.instead or (write,)))
             again.append(replace(parcel, writes=longer, tries=parcel.tries + 1))
-        elif isinstance(error, PreconditionFailed | NotFound) or outcome.ambiguous or error.may_repeat:
+        elif isinstance(error, PreconditionFailed | NotFound) or error.may_repeat:
             yield from self._reconcile(parcel, error, reply, again)
         else:
             yield from self._failed(parcel, error, reply)
 
     def _reconcile(self, parcel: Parcel, error: DataverseError, reply: object, again: list[Parcel]) -> Told:
         """Read again, drop what is satisfied, send what still is as planned; anything else is somebody's change."""
+        if isinstance(error, PreconditionFailed) and _is_routing(parcel):  # so that two do not keep in step
+            self.settings.sleep(self.settings.jitter() * MERGE_PAUSE * (parcel.tries + 1))
         try:
             self.known.look_again(parcel)
-        except DataverseError:
-            yield from self._failed(parcel, error, reply)
+        except DataverseError as unread:
+            yield from self._unknown(parcel, unread) if parcel.lost else self._failed(parcel, error, reply)
             return
-        if isinstance(error, PreconditionFailed) and _is_routing(parcel):
-            self.settings.sleep(self.settings.jitter() * 0.1 * (parcel.tries + 1))  # so that two do not keep in step
         now = {change.id: self.known.difference(change) for change in parcel.changes}
         left = tuple(each for each in now.values() if each is not None)
         touched = [change for change in parcel.changes if not _as_planned(change, now[change.id])]
-        if not touched and not isinstance(error, PreconditionFailed | NotFound):  # what is as wanted now has landed
-            self._told(parcel, landed=not left)
+        landed = len(touched) == len(left) < len(now)  # all that nobody touched is as wanted
+        if parcel.lost and (landed or not touched):  # then it did land, be it later than we last looked, or did not
+            self._told(parcel.lost, landed=landed)
         taken = self.known.taken(left) if isinstance(error, PreconditionFailed) and not touched else None
-        if touched:
+        if touched and parcel.lost and landed:  # whole; somebody changed a part of it since
+            yield from self._verdicts(parcel)
+        elif touched:
             other = now[touched[0].id] or touched[0]
             told = f"changed by somebody since it was read: now {_shown(other)}; plan again"
             yield from self._stopped(parcel, touched[0], told)
@@ -238,9 +248,11 @@ class _Application:
             yield from self._stopped(parcel, taken[0], told)
         else:
             yield from (each for c in parcel.changes if now[c.id] is None for each in self._verdict(c))
-            if left:
-                writes = self.known.writes(left)
-                again.append(replace(parcel, writes=writes, changes=left, tries=parcel.tries + 1))
+            parcel = replace(parcel, changes=left)
+            if left and parcel.tries >= _patience(parcel, error):
+                yield from self._failed(parcel, error, reply)
+            elif left:
+                again.append(replace(parcel, writes=self.known.writes(left), tries=parcel.tries + 1))
 
     def _verify(self, parcel: Parcel, replies: Sequence[Any], again: list[Parcel]) -> Told:
         try:
@@ -262,7 +274,7 @@ class _Application:
         left = self.known.difference(change)
         notes = list(self.known.doubts(change)) if left is None else []
         yield from (note for note in notes if note.severity == "warning")
-        doubts = "; ".join(note.message for note in notes if note.severity == "error")
+        doubts = "; ".join((*(note.message for note in notes if note.severity == "error"), *self.known.twins(change)))
         if left is None:
             yield Outcome(change, Status.NOT_VERIFIED if doubts else Status.VERIFIED, doubts)
         elif left.manual and {each.field for each in left.fields} == {"enabled"}:
@@ -275,7 +287,11 @@ class _Application:
 
     def _failed(self, parcel: Parcel, error: DataverseError, reply: object) -> Told:
         culprits = {each for write in parcel.at_fault(reply) for each in write.changes}
-        yield from self._rolled_back(parcel, culprits, str(error), failure_of(error))
+        told, failure = str(error), failure_of(error)
+        if isinstance(error, PreconditionFailed) and _is_routing(parcel) and parcel.tries >= MOST_MERGES:
+            told = f"somebody else kept changing these rules: {parcel.tries + 1} tries came too late; apply again later"
+            failure = replace(failure, message=told, exit_code=Refused.exit_code)
+        yield from self._rolled_back(parcel, culprits, told, failure)
 
     def _stopped(self, parcel: Parcel, culprit: Change, told: str) -> Told:
         yield from self._rolled_back(parcel, {culprit.id}, told, Failure(told))
@@ -288,6 +304,13 @@ class _Application:
                 yield Outcome(change, Status.FAILED, told, failure)
             else:
                 yield Outcome(change, Status.NOT_WRITTEN, f"rolled back with its change set: {names} failed")
+
+    def _unknown(self, parcel: Parcel, error: DataverseError) -> Told:
+        """Nothing to tell yet: the answer was lost, and what became of it cannot be read."""
+        self.missed |= parcel.ids
+        self.unread = self.unread or error
+        self._told(parcel.lost, landed=None)
+        yield from ()
 
     def _unread(self, parcel: Parcel, error: DataverseError) -> Told:
         for change in parcel.changes:

@@ -80,6 +80,14 @@ class Known:
         """What the read-back shows that is no difference and yet worth telling."""
         yield from self.kinds[change.id.kind].doubts(change, self.scope)
 
+    def twins(self, change: Change) -> Iterator[str]:
+        """That somebody made another thing of this name at the same time, where somebody did."""
+        spec: Any = change.desired
+        rows = sorted(self.scope.live.rows_named(spec.kind, spec.identity)) if spec else []
+        if len(rows) > 1:
+            cure = "somebody made one at the same time; delete or rename all but one in the admin centre"
+            yield f"{len(rows)} things bear this name now ({' and '.join(rows)}): {cure}"
+
     def taken(self, changes: Sequence[Change]) -> tuple[Change, str] | None:
         """A change whose row's id is taken, and what that row is called now: made by this playbook, renamed by hand."""
         for change in changes:

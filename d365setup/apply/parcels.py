@@ -23,6 +23,7 @@ class Parcel:
     queries: tuple[Query, ...]
     tries: int = 0
     number: int = 0  # under which the journal knows what was sent
+    lost: int = 0  # the number of the try whose answer never came, if there was one
     second: bool = False  # writes that followed from the read-back: what they complete has landed already
 
     @property

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from d365setup.apply.application import Settings
 from d365setup.apply.failures import failure_of
 from d365setup.dataverse.client import BatchOutcome, ChangeSet, Client, Request
-from d365setup.dataverse.errors import DataverseError, NotAnswered, NotFound, ReadFailed, TransportError
+from d365setup.dataverse.errors import (
+    BadRequest,
+    DataverseError,
+    Forbidden,
+    NotAnswered,
+    NotFound,
+    ReadFailed,
+    TransportError,
+)
 from d365setup.dataverse.messages import ChangeSetReply
 from d365setup.errors import Unrecorded
 from d365setup.journal import Recording
-from d365setup.model import Change, Outcome, ResourceId, Status
-from d365setup.undo import Step, Undoing, Users, Uses, effects, has_landed, traces, verified
+from d365setup.kinds.usage import OPTIONAL, Usage, bot_uses, queue_uses, usage_of, usage_queries, variable_uses
+from d365setup.live import path
+from d365setup.model import Change, Outcome, ResourceId, Row, Status
+from d365setup.undo import Effect, Now, Step, Undoing, Uses, effects, has_landed, traces, verified
 
 _STOPPED = "not tried: the rollback was stopped before"
 
@@ -37,21 +48,73 @@ def look(client: Client, queries: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-_TEXTS = "msdyn_decisionrulesets?$select=msdyn_decisionrulesetid,msdyn_name,msdyn_rulesetdefinition"
-_STREAMS = (
-    "msdyn_liveworkstreams?$select=msdyn_liveworkstreamid,msdyn_name&$expand=msdyn_defaultqueue($select=queueid,name)"
-)
-
-
-def users_of(client: Client, recording: Recording) -> Uses:
+def users_of(client: Client, recording: Recording, now: Now) -> Uses:
     """Who uses the rows a run made, whatever else is taken back with them. Raises DataverseError."""
     made = {each.path: each for each in effects(recording) if each.made and not each.is_link}
-    queues = [path for path in made if path.startswith("queues(")]
-    if not any(path.startswith(("queues(", "msdyn_ocliveworkstreamcontextvariables(")) for path in made):
+    if not any(path.startswith(_USED) for path in made):
         return lambda _path, _after: ()
-    members = {path: f"{path}/queuemembership_association?$select=systemuserid,fullname" for path in queues}
-    found = look(client, {"texts": _TEXTS, "streams": _STREAMS, **members})
-    return Users(found["texts"], found["streams"], {path: found[path] or () for path in queues}, made).of
+    queues = [path for path in made if path.startswith("queues(")]
+    names = {path: f"{path}/queuemembership_association?$select=systemuserid,fullname" for path in queues}
+    members = look(client, names)
+    return _Users(_usage(client), made, now, {path: members[path] or () for path in queues}).of
+
+
+_USED = ("queues(", "msdyn_ocliveworkstreamcontextvariables(", "systemusers(")
+
+
+def _usage(client: Client) -> Usage:
+    """What uses what; of an environment that does not tell all of it, what it tells."""
+    without: frozenset[str] = frozenset()
+    while True:
+        queries = list(usage_queries(without))
+        rows: dict[str, list[Row]] = {}
+        try:
+            for each, found in zip(queries, client.read([path(each) for each in queries]), strict=True):
+                rows.setdefault(each.label, []).extend(found)
+        except ReadFailed as error:
+            closed = {queries[place].label for place in error.errors} - without
+            is_closed = all(isinstance(each, BadRequest | Forbidden | NotFound) for each in error.errors.values())
+            if not (is_closed and closed and closed <= set(OPTIONAL)):
+                raise
+            without |= closed
+            continue
+        return usage_of(rows)
+
+
+@dataclass(frozen=True)
+class _Users:
+    usage: Usage
+    made: Mapping[str, Effect]
+    now: Now
+    members: Mapping[str, Sequence[Row]]
+
+    def of(self, row: str, after: Mapping[str, Row | None]) -> Sequence[str]:
+        """Why a row must stay, once the rows in ``after`` are as they will be."""
+        entity_set, _, row_id = row.rstrip(")").partition("(")
+        texts = dict(self._after(after, "msdyn_decisionrulesets(", "msdyn_rulesetdefinition"))
+        if entity_set == "queues":
+            bound = self._after(after, "msdyn_liveworkstreams(", "msdyn_defaultqueue@odata.bind")
+            fallbacks = {stream: queue.rpartition("(")[2].rstrip(")") for stream, queue in bound}
+            stay = [each for each in self.members.get(row, ()) if after.get(_link(row, each), each) is not None]
+            names = [str(each.get("fullname") or each["systemuserid"]) for each in stay]
+            return queue_uses(row_id, self.usage, texts=texts, fallbacks=fallbacks, members=names)
+        if entity_set == "systemusers":
+            return bot_uses(row_id, self.usage)
+        if entity_set == "msdyn_ocliveworkstreamcontextvariables":
+            name = str(self.made[row].wrote.get("msdyn_name") or "")
+            stream = (self.now[row].get("msdyn_liveworkstreamid") or {}).get("msdyn_name") or ""
+            return variable_uses(row_id, stream, name, self.usage, texts=texts)
+        return ()
+
+    @staticmethod
+    def _after(after: Mapping[str, Row | None], start: str, column: str) -> Iterator[tuple[str, str]]:
+        for name, row in after.items():
+            if name.startswith(start) and (row is None or column in row):
+                yield name[len(start) : -1], str((row or {}).get(column) or "")
+
+
+def _link(queue: str, member: Row) -> str:
+    return f"{queue}/queuemembership_association({member['systemuserid']})/$ref"
 
 
 def take_back(undoing: Undoing, client: Client, settings: Settings) -> Iterator[Outcome]:
@@ -109,32 +172,32 @@ def _became(outcome: BatchOutcome) -> tuple[bool | None, DataverseError | None]:
 def _wrong(step: Step, undoing: Undoing, client: Client) -> dict[ResourceId, str] | None:
     """Changes whose rows do not hold what they should, with the row; None where they cannot be read."""
     rows = {_named(write.path, write.body): write.changes for write in step.writes}
-    queries = {path: _query(path, undoing.expected.get(path)) for path in rows}
+    queries = {row: _query(row, undoing.expected.get(row)) for row in rows}
     try:
         now = look(client, queries)
     except DataverseError:
         return None
     return {
-        change: path
-        for path, changes in rows.items()
-        if not verified(undoing.expected.get(path), now[path], path)
+        change: row
+        for row, changes in rows.items()
+        if not verified(undoing.expected.get(row), now[row], row)
         for change in changes
     }
 
 
-def _named(path: str, body: Mapping[str, Any] | None) -> str:
+def _named(row: str, body: Mapping[str, Any] | None) -> str:
     """A link as `Undoing.expected` names it, whichever way it is written."""
-    if path.endswith("/$ref") and body:
+    if row.endswith("/$ref") and body:
         other = str(body.get("@odata.id", ""))
-        return f"{path.removesuffix('/$ref')}({other[other.rfind('(') + 1 : -1]})/$ref"
-    return path
+        return f"{row.removesuffix('/$ref')}({other[other.rfind('(') + 1 : -1]})/$ref"
+    return row
 
 
-def _query(path: str, expected: Mapping[str, Any] | None) -> str:
-    if path.endswith("/$ref"):
-        return path[: path.rindex("(")]
+def _query(row: str, expected: Mapping[str, Any] | None) -> str:
+    if row.endswith("/$ref"):
+        return row[: row.rindex("(")]
     bound = [name.partition("@")[0] for name in expected or () if "@" in name]
-    return f"{path}?$expand={','.join(bound)}" if bound else path
+    return f"{row}?$expand={','.join(bound)}" if bound else row
 
 
 def settled(client: Client, recording: Recording) -> dict[int, bool | None]:

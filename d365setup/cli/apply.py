@@ -24,14 +24,12 @@ from d365setup.cli.options import (
     with_variables,
 )
 from d365setup.cli.output import Output
+from d365setup.cli.removing import allowed, check_removals, with_allow_delete, with_prune
 from d365setup.cli.saving import check_age, playbook_of, read_saved
 from d365setup.cli.stopping import stoppable
 from d365setup.errors import Refused, UsageError
-from d365setup.kinds import discover
 from d365setup.lease import held
 from d365setup.model import Plan, Run
-from d365setup.plan import check_limits
-from d365setup.rollback import Rollback
 from d365setup.saved import Saved
 from d365setup.session import Session
 
@@ -52,6 +50,7 @@ class Choices:
     yes: bool = False
     transaction: Literal["auto", "stage"] = "auto"
     contract_wait: float = 60.0
+    prune: bool = False
     allow_delete: tuple[str, ...] = ()
     on_error: Literal["leave", "rollback"] = "leave"
     max_age: float = 86400.0
@@ -61,18 +60,6 @@ class Choices:
     def settings(self) -> Settings:
         """As the engine wants it."""
         return Settings(whole_stages=self.transaction == "stage", contract_wait=self.contract_wait)
-
-    @property
-    def allowed(self) -> dict[str, int]:
-        """Removals allowed, by kind. Raises click.UsageError for what is no KIND:N."""
-        found: dict[str, int] = {}
-        for each in self.allow_delete:
-            kind, _, count = each.partition(":")
-            if kind not in discover() or not (count.isascii() and count.isdigit() and len(count) < 10):
-                kinds = ", ".join(discover())
-                raise click.UsageError(f"--allow-delete {each}: it takes KIND:N, where KIND is one of {kinds}")
-            found[kind] = int(count)
-        return found
 
 
 _with_choices = gathered(
@@ -115,9 +102,8 @@ _with_choices = gathered(
         metavar="FILE",
         help="Hold this file, in a place all of you share, while applying; refuse while somebody else does.",
     ),
-    click.option(
-        "--allow-delete", multiple=True, metavar="KIND:N", help="Allow that many removals of a kind. Repeats."
-    ),
+    with_prune,
+    with_allow_delete,
 )
 
 
@@ -129,15 +115,16 @@ _with_choices = gathered(
 @with_output
 def command(playbook: Path, *, choices: Choices, given: Given, target: Target, output: Output) -> int:
     """Read, compare, ask, write, read back."""
-    allowed = choices.allowed
+    removals = allowed(choices.allow_delete)
     plan = _saved(playbook, choices, given)
     wants = playbook_of(plan) if plan else None
     with (
         held(choices.lease) as still_ours,
-        opened(playbook, given, target, output, read_only=False, playbook=wants) as session,
+        opened(playbook, given, target, output, read_only=False, playbook=wants) as found,
     ):
+        session = found.pruning() if (plan.prune if plan else choices.prune) else found
         decision = decided(session, target, output, whole_stages=choices.settings.whole_stages, plan=plan)
-        check_limits(decision.plan, allowed)
+        check_removals(decision, removals, output)
         settled = tuple(session.settle(decision.scope.live))
         if not decision.plan.changes:
             return output.emit(Run(decision.plan, warnings=settled, traffic=session.traffic))
@@ -162,19 +149,22 @@ def _saved(file: Path, choices: Choices, given: Given) -> Saved | None:
         return None
     if given.var:
         raise UsageError("--var does not go with a saved plan, which has its values: plan again with other ones")
+    if choices.prune:
+        raise UsageError("--prune does not go with a saved plan: say it when you make the plan")
     check_age(plan, choices.max_age)
     return plan
 
 
 def _taken_back(failed: Run, session: Session, settings: Settings, output: Output) -> int:
     """Tell what failed, take back what landed, and end with 1 when the environment is as it was before."""
+    from d365setup.rollback import Rollback  # noqa: PLC0415  # seldom wanted, and every start would load it
+
     output.aside(failed)
     if session.runs is None or not failed.id:
         return failed.exit_code
     rollback = Rollback(session.client, session.runs, session.runs.read(failed.id))
     run = rollback.carry_out(rollback.decide(), settings, output.progress)
-    code = output.emit(run)
-    return failed.exit_code if code or run.plan.warnings else 1
+    return output.emit(replace(run, after_failure=True))
 
 
 def _ask(plan: Plan, output: Output) -> None:

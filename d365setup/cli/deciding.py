@@ -23,7 +23,10 @@ def decided(
     decision = session.decide(live, whole_stages=whole_stages)
     if plan is not None:
         check_same(plan, decision)
-    open_ones = tuple(unsettled(each) for each in session.left_open(live))
-    if not open_ones:
-        return decision
-    return replace(decision, plan=replace(decision.plan, warnings=(*decision.plan.warnings, *open_ones)))
+    return decision
+
+
+def with_open_runs(decision: Decision, session: Session) -> Decision:
+    """The plan, warning of runs whose process died: for a command that cannot settle them."""
+    notes = (unsettled(each) for each in session.left_open(decision.scope.live))
+    return replace(decision, plan=replace(decision.plan, warnings=(*decision.plan.warnings, *notes)))

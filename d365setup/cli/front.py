@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": ("d365setup.cli.validate", "Check playbooks; no network, no credentials."),
     "plan": ("d365setup.cli.plan", "Show what would change, and why. Read-only."),
     "apply": ("d365setup.cli.apply", "Bring an environment to what a playbook says."),
+    "destroy": ("d365setup.cli.destroy", "Take away what a playbook made."),
     "verify": ("d365setup.cli.verify", "Compare an environment with a playbook. Read-only."),
     "history": ("d365setup.cli.history", "List the runs done from here, or show one."),
     "rollback": ("d365setup.cli.rollback", "Take a recorded run back."),

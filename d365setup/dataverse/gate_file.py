@@ -1,6 +1,6 @@
 """A small file of one user's processes: read without a lock, replaced whole under one, in a folder of that user alone.
 
-The lock is the system's own and taken here: the library for it (filelock) takes 30 ms to load, at the very moment when
+The lock is the system's own and taken here: the library for it (filelock) takes 15 to 35 ms to load, at the moment when
 the others must hear.
 """
 

@@ -63,8 +63,10 @@ SHIPPED: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(_OWNED, _FULL),
         "msdyn_masterentityroutingconfiguration": "ATSRHU C@Local D@Deep",
         "msdyn_occhannelconfiguration": "RU",
+        "msdyn_ocliveworkitem": "R",  # an activity, and the page gives Activity; that it goes by that name is inference
         "msdyn_rulesetdependencymapping": "ATSCDRU",
         "queue": "ATSCDRU",
+        "queueitem": "R",  # goes with the queue; general knowledge, medium
         "role": "TSR",
         "solution": "RU",
         "systemuser": "ATCRU",

@@ -8,7 +8,8 @@ that died, or that still runs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from d365setup.errors import D365SetupError
 from d365setup.model import Action, Change, Environment, FieldChange, Outcome, Plan, ResourceId, Stage, Write
 
 VERSION = 1
+_LINK = re.compile(r"(?P<row>\w+\([0-9a-f-]{36}\))/(?P<name>\w+)(?:\((?P<gone>[0-9a-f-]{36})\))?/\$ref", re.IGNORECASE)
 Event = dict[str, Any]
 
 
@@ -43,6 +45,16 @@ class Recorded:
     def makes_row(self) -> bool:
         """Whether it was only allowed to make a new row."""
         return self.condition.get("If-None-Match") == "*"
+
+    @property
+    def link(self) -> str:
+        """The link it made or ended, as the address a DELETE ends it by, ids in lower case; empty for a row."""
+        found = _LINK.fullmatch(self.path)
+        if not found:
+            return ""
+        entity_set, _, row_id = found["row"].partition("(")
+        other = found["gone"] or str((self.body or {}).get("@odata.id", "")).rpartition("(")[2].rstrip(")")
+        return f"{entity_set}({row_id.lower()}/{found['name']}({other.lower()})/$ref"
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,20 @@ class Recording:
     def landed(self) -> tuple[Sent, ...]:
         """Change sets that are in the environment, in the order they were sent."""
         return tuple(each for each in self.sent if each.landed)
+
+
+def made_links(recordings: Iterable[Recording], organization_id: str, playbook: str) -> frozenset[str]:
+    """Every link that this playbook made in that environment and that no later run ended, as `Recorded.link` has it.
+
+    ``recordings`` come oldest first. Rows need no such record, for their ids tell whose they are; links have none.
+    """
+    made: set[str] = set()
+    for run in recordings:
+        if (run.environment.organization_id, run.playbook) != (organization_id, playbook):
+            continue
+        for write in (write for sent in run.landed for write in sent.writes if write.link):
+            (made.add if write.method == "POST" else made.discard)(write.link)
+    return frozenset(made)
 
 
 # -- events, written

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 LARGEST = 64 * 1024 * 1024  # bytes of one journal; a plan of some thousand writes has a few
-_RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+_RUN = re.compile(r"[0-9]{8}T[0-9]{9}Z-[0-9a-f]{6}")
 _PER_CHANGE, _ENDING = 1024, 8192  # bytes kept free beside the writes: for outcomes, for the end
 
 
@@ -85,7 +85,8 @@ class Runs:
 
     def start(self, command: str, plan: Plan, writes: Sequence[Write], version: str, *, undoes: str = "") -> Journal:
         """A new journal with room for these writes. Raises Unrecorded, before anything is sent, where there is none."""
-        run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        now = datetime.now(UTC)
+        run = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{secrets.token_hex(3)}"  # they sort as they began
         path = self.folder / f"{run}.jsonl"
         first = entries.line(entries.began(run, command, _now(), plan, version, undoes))
         wanted = 2 * len(entries.line(entries.sending(0, "", writes))) + _PER_CHANGE * len(plan.changes) + _ENDING
@@ -93,18 +94,13 @@ class Runs:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = _lock_of(path)
             lock.acquire(timeout=0)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
             raise _unwritten(path, error) from None
         try:
-            _reserve(descriptor, len(first) + wanted)
-            _all(descriptor, first)
-            os.fsync(descriptor)
-            _sync_folder(self.folder)
+            descriptor = _begun(path, first, len(first) + wanted)
         except OSError as error:
-            os.close(descriptor)
             lock.release()
-            for each in (path, Path(lock.lock_file)):
+            for each in (path, path.with_suffix(".new"), Path(lock.lock_file)):
                 with suppress(OSError):
                     each.unlink()
             raise _unwritten(path, error) from None
@@ -143,6 +139,11 @@ class Runs:
             except D365SetupError as error:
                 yield error
 
+    def made_links(self, organization_id: str, playbook: str) -> frozenset[str]:
+        """The links that this playbook made there, as far as journals here can be read (`entries.made_links`)."""
+        found = (each for each in self.all() if isinstance(each, Recording))
+        return entries.made_links(found, organization_id, playbook)
+
     def is_running(self, run: str) -> bool:
         """Whether the process that writes this journal is alive."""
         from filelock import Timeout  # noqa: PLC0415  # as below
@@ -163,10 +164,29 @@ class Runs:
         """Runs on this environment whose process died before it had written down how they ended."""
         found = (each for each in self.all() if isinstance(each, Recording))
         mine = (each for each in found if each.is_open and each.environment.organization_id == organization_id)
-        return [each for each in mine if not self.is_running(each.run)]
+        dead = (self.read(each.run) for each in mine if not self.is_running(each.run))
+        return [each for each in dead if each.is_open]  # asked again: it may have ended right after it was read
 
     def settle(self, recording: Recording, landed: dict[int, bool | None], by: str) -> None:
-        """Write down what was found out about a run whose process died. Raises Unrecorded."""
+        """Write down what was found out about a run whose process died. Raises Unrecorded.
+
+        Of several processes that do so at once, one does.
+        """
+        from filelock import Timeout  # noqa: PLC0415  # as below
+
+        lock = _lock_of(self.folder / f"{recording.run}.jsonl")
+        try:
+            with lock.acquire(timeout=0):
+                if self.read(recording.run).is_open:
+                    self._settle(recording, landed, by)
+                with suppress(OSError):
+                    Path(lock.lock_file).unlink()
+        except Timeout:
+            return
+        except OSError as error:
+            raise _unwritten(Path(lock.lock_file), error) from None
+
+    def _settle(self, recording: Recording, landed: dict[int, bool | None], by: str) -> None:
         path = self.folder / f"{recording.run}.jsonl"
         events = [entries.answered(number, _now(), landed=each) for number, each in landed.items()]
         events.append(entries.over(_now(), None, by))
@@ -174,8 +194,6 @@ class Runs:
             whole = path.read_bytes().rstrip(b"\0")
             kept = whole if whole.endswith(b"\n") else whole[: whole.rfind(b"\n") + 1]  # without a line cut in half
             _replace(path, kept + b"".join(map(entries.line, events)))
-            with suppress(OSError):
-                Path(_lock_of(path).lock_file).unlink()
         except OSError as error:
             raise _unwritten(path, error) from None
 
@@ -190,6 +208,23 @@ def _all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _begun(path: Path, first: bytes, size: int) -> int:
+    """A new file of this size, open behind its first line: whoever may die here, what has the name has that line."""
+    fresh, flags = path.with_suffix(".new"), os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(fresh, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _reserve(descriptor, size)
+        _all(descriptor, first)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.rename(path)
+    _sync_folder(path.parent)
+    descriptor = os.open(path, flags)
+    os.lseek(descriptor, len(first), os.SEEK_SET)
+    return descriptor
 
 
 def _reserve(descriptor: int, size: int) -> None:

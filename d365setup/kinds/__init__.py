@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
+from copy import copy
 from graphlib import TopologicalSorter
 from typing import Any, TypeGuard
 
@@ -29,6 +30,17 @@ def ordered(kinds: Iterable[Kind[Any]]) -> Kinds:
         found[kind.kind] = kind
     order = TopologicalSorter({name: kind.after for name, kind in sorted(found.items())}).static_order()
     return {name: _known(name, found) for name in order}
+
+
+def widened(kinds: Kinds, without: Iterable[str] = ()) -> Kinds:
+    """The same kinds, which also ask for what nobody declares: what pruning must look at.
+
+    ``without`` names queries, by label, that the environment does not answer.
+    """
+    found = {name: copy(kind) for name, kind in kinds.items()}
+    for kind in found.values():
+        kind.widely, kind.unanswered = True, frozenset(without)
+    return found
 
 
 def specs(kinds: Kinds) -> dict[str, type[Spec]]:

@@ -37,6 +37,12 @@ class Kind(ABC, Generic[S]):
     spec: ClassVar[type[Spec]]
     after: ClassVar[tuple[str, ...]] = ()  # kinds that are resolved and written before this one
     stage: ClassVar[Stage] = Stage.THINGS
+    changes_users: ClassVar[bool] = False  # the platform takes so many of these in a quarter of an hour
+    fate: ClassVar[str] = ""  # what becomes of one that is taken away, where it is more than gone
+    unmarked: ClassVar[str] = "this playbook did not make it"  # why `destroy` leaves one alone
+
+    widely: bool = False  # of an instance: it also asks for what nobody declares (`d365setup.kinds.widened`)
+    unanswered: frozenset[str] = frozenset()  # then: labels of queries that this environment does not answer
 
     @abstractmethod
     def queries(self, wanted: Desired) -> Iterable[Query]:
@@ -56,9 +62,17 @@ class Kind(ABC, Generic[S]):
         del scope
         yield from ()
 
+    def strays(self, scope: Scope) -> Iterator[Live[S] | Note]:
+        """What this playbook made and no longer declares, to be taken away; or a warning that says why it stays."""
+        del scope
+        yield from ()
+
     @abstractmethod
     def diff(self, desired: S | None, live: Live[S] | None) -> Change | None:
-        """What must change; None when all is as it should be."""
+        """What must change; None when all is as it should be.
+
+        Nothing desired asks for the removal of what is there: None once it is gone or out of use.
+        """
 
     @abstractmethod
     def writes(self, changes: Sequence[Change], scope: Scope) -> Iterator[Write]:
@@ -98,6 +112,17 @@ def made(desired: Spec, fields: Mapping[str, Any], reason: str = "") -> Change:
     """A change that creates a thing with these fields."""
     shown = tuple(FieldChange(name, None, value) for name, value in fields.items() if value is not None)
     return Change(Action.CREATE, desired.id, desired, shown, reason)
+
+
+def taken_away(live: Live[Any], fields: Mapping[str, tuple[Any, Any]]) -> Change:
+    """A change that takes a live thing away; ``fields`` are what is lost or put out of use, before and after."""
+    shown = tuple(FieldChange(name, before, after) for name, (before, after) in fields.items())
+    return Change(Action.DELETE, live.spec.id, live.spec, shown, "", live.row_id, live.etag)
+
+
+def stays(live: Live[Any], reasons: Iterable[str]) -> Note:
+    """That something this playbook made is left alone, and why."""
+    return Note("warning", live.spec.id, f"this playbook made it, and it stays: {'; '.join(reasons)}")
 
 
 @dataclass(frozen=True)
@@ -197,6 +222,8 @@ class TableKind(Kind[S]):
                 yield self.create(change, self.to_row(spec, scope), scope)
             elif change.action is Action.UPDATE:
                 yield self.update(change, self.cells(spec, (f.field for f in change.fields)), scope)
+            else:
+                yield from self.remove(change, scope)
 
     def create(self, change: Change, body: Mapping[str, Any], scope: Scope) -> Write:
         """The write that makes a row under the id we choose."""
@@ -215,6 +242,11 @@ class TableKind(Kind[S]):
         when = {"If-Match": change.etag or "*"}
         needs, group = self.needs(spec), self.group(spec)
         return Write(self.stage, "PATCH", path, body, (change.id,), when, needs, group, before=before)
+
+    def remove(self, change: Change, scope: Scope) -> Iterator[Write]:
+        """The write that takes a row away, or out of use; a kind that says nothing never loses one."""
+        del change, scope
+        yield from ()
 
     def needs(self, spec: S) -> frozenset[ResourceId]:
         """Changes without which a write for this spec must not be tried."""

@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from d365setup.kinds import adoption, capacity
-from d365setup.kinds.base import Column, TableKind, distinct
+from d365setup.kinds.base import Column, TableKind, distinct, stays, taken_away
 from d365setup.kinds.fields import Email, Flag, Guid, Name100, Name200, Units
 from d365setup.kinds.filters import alternatives, quoted
+from d365setup.kinds.leaving import afterwards, marked, memberships, routes_of
+from d365setup.kinds.usage import bot_uses, known_usage
 from d365setup.model import (
     Change,
     Desired,
@@ -26,6 +28,7 @@ from d365setup.model import (
     Rows,
     Scope,
     Spec,
+    Stage,
     Write,
     hidden,
 )
@@ -126,10 +129,21 @@ class BotUsers(TableKind[BotUser]):
         "access_mode": Column("accessmode", ACCESS_MODES),
     }
     compared = ("name", "email", "bot_application_id", "capacity", "agent_type", "provider", "access_mode", "enabled")
+    changes_users = True
+    fate = "it is disabled, not deleted: a deleted one would keep its application id from being used again"
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
-        """Rows that carry one of the application ids or one of the bot ids, soft-deleted ones too."""
-        bots = wanted.of(BotUser)
+        """Rows that carry one of the application ids or one of the bot ids, soft-deleted ones too.
+
+        For pruning, all bots.
+        """
+        yield from self.readback(wanted)
+        if self.widely:
+            yield _bots("applicationid ne null and msdyn_botapplicationid ne null", self.label)
+
+    def readback(self, changed: Desired) -> Iterable[Query]:
+        """The bots themselves."""
+        bots = changed.of(BotUser)
         ids = [bot.bot_application_id for bot in bots if bot.bot_application_id]
         return bot_queries([bot.application_id for bot in bots], ids)
 
@@ -172,11 +186,24 @@ class BotUsers(TableKind[BotUser]):
             if change.field != "name" or not adoption.is_overridden(desired, live.spec.found):
                 yield change
 
+    def strays(self, scope: Scope) -> Iterator[Live[BotUser] | Note]:
+        """Bots of ours that are enabled; one that a work stream has as its bot, or a queue needs, stays."""
+        after = afterwards(scope)
+        for live in marked(self.kind, scope):
+            if live.row_id in after.bots:
+                yield live
+            elif live.spec.enabled:
+                queues = [each.queue_id for each in memberships(scope) if each.user.row_id == live.row_id]
+                needed = [after.held[queue_id] for queue_id in queues if queue_id in after.held]
+                yield stays(live, [*bot_uses(live.row_id, known_usage(scope.live)), *needed])
+
     def diff(self, desired: BotUser | None, live: Live[BotUser] | None) -> Change | None:
-        """The reason says whom the capacity must beat."""
+        """The reason says whom the capacity must beat. Nothing desired: a bot is gone when it is disabled."""
+        if desired is None:
+            return taken_away(live, {"enabled": (True, False)}) if live and live.spec.enabled else None
         change = super().diff(desired, live)
-        if change is None or desired is None:
-            return change
+        if change is None:
+            return None
         told = any(each.field == "capacity" for each in change.fields)
         return replace(change, reason=desired.capacity_reason if told else "")
 
@@ -203,6 +230,13 @@ class BotUsers(TableKind[BotUser]):
         first = replace(short, body=bare)
         return replace(short, instead=(first, replace(short, body=rest, condition={"If-Match": "*"})))
 
+    def remove(self, change: Change, scope: Scope) -> Iterator[Write]:
+        """Disable it, once no conversation is led to it any more."""
+        needs, when = routes_of(change.row_id, scope), {"If-Match": change.etag or "*"}
+        path = f"{self.entity_set}({change.row_id})"
+        disabled, enabled = {"isdisabled": True}, {"isdisabled": False}
+        yield Write(Stage.REMOVED, "PATCH", path, disabled, (change.id,), when, needs, before=enabled)
+
     def shown_new(self, desired: BotUser, name: str) -> Any:
         """A new user is enabled without being told: the column cannot be set on create."""
         return None if name == "enabled" else super().shown_new(desired, name)
@@ -221,10 +255,13 @@ def bot_queries(applications: Iterable[str], bots: Iterable[str], label: str = "
     terms = [f"applicationid eq {each}" for each in applications]
     for each in bots:  # text that people paste: some with braces
         terms += [f"msdyn_botapplicationid eq {quoted(form)}" for form in (each, f"{{{each}}}")]
+    yield from (_bots(either, label) for either in alternatives(terms))
+
+
+def _bots(either: str, label: str) -> Query:
     expand = "systemuserroles_association($select=roleid,name,_businessunitid_value)"
-    for either in alternatives(terms):
-        where = f"({either}) and (deletedstate eq 0 or deletedstate eq 1)"
-        yield Query(label, "systemusers", SELECT, where, (expand,))
+    where = f"({either}) and (deletedstate eq 0 or deletedstate eq 1)"
+    return Query(label, "systemusers", SELECT, where, (expand,))
 
 
 def _idle(desired: BotUser, live: Live[BotUser] | None) -> Iterator[Note]:

@@ -137,11 +137,16 @@ def _bots(queue: str, bot: BotUser, scope: Scope) -> Iterator[_Rival]:
     for user in () if _exact(queue, scope.desired) else users.members(scope.live, queue):
         if user.application_id in declared:
             joined[user.application_id] = declared[user.application_id]
-        elif user.is_bot and user.enabled:
+        elif user.is_bot and user.enabled and not _is_leaving(user, scope):
             yield _Rival(user.shown, user.capacity, queue)
     for other in joined.values():
         if other.identity != bot.identity:
             yield from _declared_rival(other, queue, scope)
+
+
+def _is_leaving(user: users.User, scope: Scope) -> bool:
+    """A bot that this playbook made and no longer declares: it is disabled by the same apply."""
+    return scope.prune is not None and user.row_id == scope.ids.made("bot_user", user.application_id)
 
 
 def _declared_rival(other: BotUser, queue: str, scope: Scope) -> Iterator[_Rival]:

@@ -6,13 +6,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from d365setup.kinds.base import Column, TableKind
+from d365setup.kinds.base import Column, TableKind, stays, taken_away
 from d365setup.kinds.fields import Flag, Name100
 from d365setup.kinds.filters import named
+from d365setup.kinds.leaving import afterwards, marked, rules_of_stream
 from d365setup.kinds.nearest import did_you_mean, has_twins, is_confused
 from d365setup.kinds.rule_sets import RuleText
+from d365setup.kinds.usage import known_usage, variable_uses
 from d365setup.kinds.workstream import Contract
-from d365setup.model import Desired, Live, Mistake, Named, Note, Place, Query, Row, Rows, Scope, Spec, hidden, join_key
+from d365setup.model import (
+    Change,
+    Desired,
+    Live,
+    Mistake,
+    Named,
+    Note,
+    Place,
+    Query,
+    Row,
+    Rows,
+    Scope,
+    Spec,
+    Stage,
+    Write,
+    hidden,
+    join_key,
+)
 
 # The platform's own names, and those a Copilot Studio bot brings along (routing facts, section 4.3).
 RESERVED = frozenset(
@@ -32,6 +51,13 @@ RESERVED = frozenset(
         "CloseOmnichannelConversation",
     ]
 )
+
+MOST_VARIABLES = 100  # custom ones in a conversation (Omnichannel's page on context variables)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the platform keeps this name for itself."""
+    return name.casefold() in RESERVED or name.casefold().startswith("va_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +81,17 @@ class ContextVariable(Spec):
 
     def check(self, desired: Desired) -> Iterator[Mistake]:
         """Names the platform keeps for itself are refused; what is only referred to is not described."""
-        del desired
         if self.existing and self.display_name is not None:
             told = (
                 "existing: true only refers to the variable and never changes it: leave out display_name, or existing"
             )
             yield Mistake(("display_name",), told)
-        if self.name.casefold() in RESERVED or self.name.casefold().startswith("va_"):
+        if is_reserved(self.name):
             yield Mistake(("name",), f"{self.name!r} is a name the platform keeps for itself; choose another")
+        own = [each.name for each in desired.of(ContextVariable) if each.workstream == self.workstream]
+        if own[MOST_VARIABLES : MOST_VARIABLES + 1] == [self.name]:
+            told = f"{len(own)} context variables for one work stream, and the platform takes {MOST_VARIABLES}"
+            yield Mistake((), told)
 
 
 TYPES = {"text": 192350000, "number": 192350001, "boolean": 192350002, "entity reference": 192350100}
@@ -92,11 +121,20 @@ class ContextVariables(TableKind[ContextVariable]):
     }
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
-        """All variables of the work streams: one that differs in case only must be seen."""
-        streams = (each.workstream for each in wanted.of(ContextVariable))
+        """All variables of the work streams: one that differs in case only must be seen. For pruning, all there are."""
+        if not self.widely:
+            yield from self.readback(wanted)
+            return
+        yield self._query("")
+
+    def readback(self, changed: Desired) -> Iterable[Query]:
+        """The variables of the work streams."""
+        streams = (each.workstream for each in changed.of(ContextVariable))
+        return map(self._query, named("msdyn_liveworkstreamid/msdyn_name", streams))
+
+    def _query(self, where: str) -> Query:
         select = (self.row_key, "msdyn_name", "msdyn_displayname", "msdyn_datatype", "statecode", "ismanaged")
-        for where in named("msdyn_liveworkstreamid/msdyn_name", streams):
-            yield Query(self.label, self.entity_set, select, where, ("msdyn_liveworkstreamid($select=msdyn_name)",))
+        return Query(self.label, self.entity_set, select, where, ("msdyn_liveworkstreamid($select=msdyn_name)",))
 
     def from_rows(self, rows: Rows) -> Iterator[Any]:
         """Lives, and names to find twins by."""
@@ -115,12 +153,40 @@ class ContextVariables(TableKind[ContextVariable]):
         yield desired
         live = scope.live.find(self.kind, desired.identity)
         if live is None:
-            if desired.existing:
-                yield from _absence(desired, scope)
+            yield from _absence(desired, scope) if desired.existing else _excess(desired, scope)
             return
         for problem in () if has_twins(desired, scope.live) else _unusable(desired, live, scope):
             yield Note("error", desired.id, problem, desired.source)
         yield from _contract_doubts(desired, live, scope)
+
+    def strays(self, scope: Scope) -> Iterator[Live[ContextVariable] | Note]:
+        """Variables of ours; one that a rule will still look at, or that belongs to a solution, stays."""
+        after, usage = afterwards(scope), known_usage(scope.live)
+        for live in marked(self.kind, scope):
+            uses = variable_uses(live.row_id, live.spec.workstream, live.spec.name, usage, texts=after.texts)
+            if live.managed:
+                yield stays(live, [f"the row ({live.row_id}) is managed by a solution"])
+            elif has_twins(live.spec, scope.live):
+                yield stays(live, ["another variable of the work stream bears the same name; rename one of them"])
+            else:
+                yield stays(live, uses) if uses else live
+
+    def diff(self, desired: ContextVariable | None, live: Live[ContextVariable] | None) -> Change | None:
+        """Nothing desired: the row is to go."""
+        if desired is None:
+            return taken_away(live, {"type": (live.spec.type, None)}) if live else None
+        return super().diff(desired, live)
+
+    def remove(self, change: Change, scope: Scope) -> Iterator[Write]:
+        """Delete the row, once the rules of the work stream are as they should be."""
+        spec: Any = change.desired
+        live = scope.live.find(self.kind, spec.identity)
+        stream = ((live.row if live else {}).get("msdyn_liveworkstreamid") or {}).get("msdyn_liveworkstreamid")
+        bound = {"msdyn_liveworkstreamid@odata.bind": f"/msdyn_liveworkstreams({stream})"} if stream else {}
+        before = {**self.to_row(spec, scope), **bound}
+        path, when = f"{self.entity_set}({change.row_id})", {"If-Match": change.etag or "*"}
+        needs, group = rules_of_stream(spec.workstream, scope), self.group(spec)
+        yield Write(Stage.REMOVED, "DELETE", path, None, (change.id,), when, needs, group, before=before)
 
     def to_row(self, spec: ContextVariable, scope: Scope) -> dict[str, Any]:
         """A new variable hangs on its work stream and is shown by its name unless told otherwise."""
@@ -144,6 +210,20 @@ def _absence(desired: ContextVariable, scope: Scope) -> Iterator[Note]:
     names = [each.spec.name for each in scope.live.of(ContextVariable) if each.spec.workstream == desired.workstream]
     hint = did_you_mean(desired.name, names) or "; leave out existing: true so that it is made"
     yield Note("error", desired.id, f"the work stream has no context variable of this name{hint}", desired.source)
+
+
+def _excess(desired: ContextVariable, scope: Scope) -> Iterator[Note]:
+    """More than a conversation can carry, told of the first that is to be made. None is made before one is deleted."""
+    stream = [each.spec for each in scope.live.of(ContextVariable) if each.spec.workstream == desired.workstream]
+    there = {each.name for each in stream if not is_reserved(each.name)}
+    declared = [each for each in scope.desired.of(ContextVariable) if each.workstream == desired.workstream]
+    new = [each.name for each in declared if each.name not in there and not each.existing]
+    if len(there) + len(new) > MOST_VARIABLES and new[0] == desired.name:
+        message = (
+            f"the work stream would have {len(there) + len(new)} context variables ({len(there)} that are there, "
+            f"{len(new)} new), and the platform takes {MOST_VARIABLES}; declare fewer, or delete some first"
+        )
+        yield Note("error", desired.id, message, desired.source)
 
 
 def _unusable(desired: ContextVariable, live: Live[ContextVariable], scope: Scope) -> Iterator[str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from d365setup.kinds import users
-from d365setup.kinds.base import Kind, distinct
+from d365setup.kinds.base import Kind, distinct, stays
 from d365setup.kinds.filters import named
+from d365setup.kinds.leaving import afterwards, membership, routes_to
 from d365setup.kinds.queue import Queue, queue_query
 from d365setup.model import (
     Action,
@@ -41,6 +42,7 @@ class QueueMember(Spec):
 
     queue: str
     user_id: str = hidden("")
+    queue_id: str = hidden("")  # on a live link
 
     @property
     def key(self) -> str:
@@ -77,6 +79,8 @@ class QueueMembers(Kind[QueueMember]):
     spec = QueueMember
     after = ("bot_user", "queue")
     stage = Stage.LINKS
+    changes_users = True
+    unmarked = "no journal kept here says that this playbook made the link"
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """The people named as members; the queues' own members come with the queues."""
@@ -98,7 +102,8 @@ class QueueMembers(Kind[QueueMember]):
         for queue in distinct((*rows.get("queues", ()), *rows.get("member queues", ())), "queueid"):
             found = [users.user(row) for row in queue.get("queuemembership_association") or ()]
             for user, name in zip(found, _names(found), strict=True):
-                yield Live(QueueMember(name=name, queue=queue["name"] or "", user_id=user.row_id), user.row_id)
+                link = QueueMember(name=name, queue=queue["name"] or "", user_id=user.row_id, queue_id=queue["queueid"])
+                yield Live(link, user.row_id)
 
     def resolve(self, desired: QueueMember, scope: Scope) -> Iterator[QueueMember | Note]:
         """An address becomes the one enabled person who has it; a bot's name becomes the bot's row."""
@@ -119,12 +124,26 @@ class QueueMembers(Kind[QueueMember]):
     def removals(self, scope: Scope) -> Iterator[Live[QueueMember]]:
         """Members nobody declared, of queues whose members are ``exact``."""
         declared = {link.identity: link.key for link in scope.resolved.of(QueueMember)}
-        exact = {q.name: q for q in scope.desired.of(Queue) if q.members and q.members.mode == "exact"}
+        exact = _exact(scope)
         for live in scope.live.of(QueueMember):
             link = live.spec
             if link.queue in exact and link.identity not in declared:
                 told_apart = f"{link.name} ({link.user_id})" if link.key in declared.values() else link.name
                 yield replace(live, spec=replace(link, name=told_apart, source=exact[link.queue].source))
+
+    def strays(self, scope: Scope) -> Iterator[Live[QueueMember] | Note]:
+        """Links a journal says we made, where nobody declares them; `removals` has those of ``exact`` queues."""
+        if scope.prune is None:
+            return
+        declared = {link.identity for link in scope.resolved.of(QueueMember)}
+        after, exact = afterwards(scope), _exact(scope)
+        for live in scope.live.of(QueueMember):
+            link = live.spec
+            address = membership(link.queue_id, link.user_id)
+            if address not in scope.prune.links or link.identity in declared or link.queue in exact:
+                continue
+            held = after.held.get(link.queue_id)
+            yield stays(live, [held]) if held else live
 
     def diff(self, desired: QueueMember | None, live: Live[QueueMember] | None) -> Change | None:
         """A link is there or is not."""
@@ -142,21 +161,37 @@ class QueueMembers(Kind[QueueMember]):
 
         Otherwise the old members could go and the new ones fail: nobody would be left.
         """
+        exact = _exact(scope)
         links: list[Any] = [change.desired for change in changes if change.action is Action.DELETE]
-        left = {link.queue for link in links}
+        left = {link.queue for link in links if link.queue in exact}
         for change in changes:
             link: Any = change.desired
             queue = Queue(name=link.queue)
             path = f"queues({scope.ids.of('queue', queue.identity)})/queuemembership_association"
             group = f"members:{link.queue}" if link.queue in left else ""
             if change.action is Action.DELETE:
-                gone = f"{path}({link.user_id})/$ref"
+                gone = membership(link.queue_id or scope.ids.of("queue", queue.identity), link.user_id)
                 before = {"@odata.id": f"systemusers({link.user_id})"}
-                yield Write(self.stage, "DELETE", gone, None, (change.id,), group=group, before=before)
+                stage = self.stage if group else Stage.UNLINKED
+                needs = frozenset() if group else _before(link, scope)
+                yield Write(stage, "DELETE", gone, None, (change.id,), needs=needs, group=group, before=before)
             else:
                 body = {"@odata.id": f"systemusers({link.user_id})"}
                 needs = frozenset({queue.id, ResourceId("bot_user", join_key(link.name))})
                 yield Write(self.stage, "POST", f"{path}/$ref", body, (change.id,), needs=needs, group=group)
+
+
+def _exact(scope: Scope) -> dict[str, Queue]:
+    """Queues whose members are all declared; none where nothing counts as declared."""
+    if scope.prune is not None and scope.prune.everything:
+        return {}
+    return {queue.name: queue for queue in scope.desired.of(Queue) if queue.members and queue.members.mode == "exact"}
+
+
+def _before(link: QueueMember, scope: Scope) -> frozenset[ResourceId]:
+    """Nobody leaves a queue before nothing leads there any more, nor before those who are to come are in."""
+    coming = (each.id for each in scope.resolved.of(QueueMember) if each.queue == link.queue)
+    return routes_to(link.queue_id, scope) | frozenset(coming)
 
 
 def _names(members: Sequence[users.User]) -> list[str]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from d365setup.kinds.base import Kind, distinct
+from d365setup.kinds.base import Kind, distinct, stays, taken_away
 from d365setup.kinds.bot_user import BotUser, bot_queries
 from d365setup.kinds.filters import named
+from d365setup.kinds.leaving import afterwards, assignment, marked, routes_of
 from d365setup.kinds.nearest import did_you_mean
 from d365setup.model import (
     Action,
@@ -19,10 +20,12 @@ from d365setup.model import (
     Note,
     Place,
     Query,
+    ResourceId,
     Rows,
     Scope,
     Source,
     Spec,
+    Stage,
     Write,
     hidden,
     join_key,
@@ -39,6 +42,7 @@ class RoleAssignment(Spec):
     user: str
     application_id: str
     role_id: str = hidden("")
+    user_id: str = hidden("")  # on a live link
 
     @property
     def key(self) -> str:
@@ -78,6 +82,8 @@ class RoleAssignments(Kind[RoleAssignment]):
     kind = RoleAssignment.kind
     spec = RoleAssignment
     after = ("bot_user",)
+    changes_users = True
+    unmarked = "no journal kept here says that this playbook made the link"
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """The roles in every unit's copy (`resolve` picks one); the user's present roles come with the bot users."""
@@ -106,6 +112,7 @@ class RoleAssignments(Kind[RoleAssignment]):
                     user=user.get("fullname") or "",
                     application_id=(user.get("applicationid") or "").lower(),
                     role_id=row["roleid"],
+                    user_id=user["systemuserid"],
                 )
                 yield Live(spec, row["roleid"])
 
@@ -119,9 +126,23 @@ class RoleAssignments(Kind[RoleAssignment]):
         message = f"there is no role {desired.name!r} in the root business unit{_hint(desired.name, scope)}"
         yield Note("error", desired.id, message, desired.source)
 
+    def strays(self, scope: Scope) -> Iterator[Live[RoleAssignment] | Note]:
+        """Roles a journal says we gave, where nobody declares them; a bot that must stay keeps its roles."""
+        if scope.prune is None:
+            return
+        declared = {link.identity for link in scope.desired.of(RoleAssignment)}
+        going = afterwards(scope).bots
+        staying = {live.row_id for live in marked("bot_user", scope) if live.spec.enabled} - going
+        for live in scope.live.of(RoleAssignment):
+            link = live.spec
+            if assignment(link.user_id, link.role_id) in scope.prune.links and link.identity not in declared:
+                yield stays(live, ["its bot stays too, and needs it"]) if link.user_id in staying else live
+
     def diff(self, desired: RoleAssignment | None, live: Live[RoleAssignment] | None) -> Change | None:
-        """A role is held directly or is not; roles nobody declared stay."""
-        if desired is None or live is not None:
+        """A role is held directly or is not; roles nobody declared stay, unless they are pruned."""
+        if desired is None:
+            return taken_away(live, {"role": (live.spec.name, None)}) if live else None
+        if live is not None:
             return None
         fields = (FieldChange("role", None, desired.name),)
         return Change(Action.CREATE, desired.id, desired, fields, row_id=desired.role_id)
@@ -130,6 +151,9 @@ class RoleAssignments(Kind[RoleAssignment]):
         """Associate the role with the user."""
         for change in changes:
             link: Any = change.desired
+            if change.action is Action.DELETE:
+                yield _taking_away(change.id, link, scope)
+                continue
             user = scope.ids.of("bot_user", link.application_id)
             bot = BotUser(name=link.user, application_id=link.application_id)
             yield Write(
@@ -141,6 +165,14 @@ class RoleAssignments(Kind[RoleAssignment]):
                 needs=frozenset({bot.id}),
                 group=str(bot.id),
             )
+
+
+def _taking_away(change: ResourceId, link: RoleAssignment, scope: Scope) -> Write:
+    """No role goes before those that replace it are given, nor while conversations still lead to the bot."""
+    coming = (each.id for each in scope.resolved.of(RoleAssignment) if each.application_id == link.application_id)
+    needs = routes_of(link.user_id, scope) | frozenset(coming)
+    path, before = assignment(link.user_id, link.role_id), {"@odata.id": f"roles({link.role_id})"}
+    return Write(Stage.UNLINKED, "DELETE", path, None, (change,), needs=needs, before=before)
 
 
 def _hint(name: str, scope: Scope) -> str:

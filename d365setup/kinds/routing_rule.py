@@ -9,12 +9,20 @@ from typing import Any, ClassVar
 from d365setup import ruleset
 from d365setup.conditions import ALWAYS, Condition, describe, same, variables
 from d365setup.kinds import rule_checks
-from d365setup.kinds.base import Kind, made
+from d365setup.kinds.base import Kind, made, stays, taken_away
 from d365setup.kinds.context_variable import ContextVariable
 from d365setup.kinds.fields import Name200
 from d365setup.kinds.queue import Queue
-from d365setup.kinds.rule_sets import RouteRules, output_contract_query, route_rules, rule_set_queries, rules_of
-from d365setup.kinds.rule_writes import founded, rewritten, text_with
+from d365setup.kinds.rule_sets import (
+    RouteRules,
+    RuleText,
+    every_rule_set_queries,
+    output_contract_query,
+    route_rules,
+    rule_set_queries,
+    rules_of,
+)
+from d365setup.kinds.rule_writes import founded, leaving, rewritten, stray, text_with
 from d365setup.kinds.when import WhenCondition
 from d365setup.kinds.workstream import Contract, queue_and_members, workstream_queries
 from d365setup.model import (
@@ -76,7 +84,10 @@ class RoutingRule(Spec):
             yield Reference("context_variable", key, ("when", name), "context variable", name, within)
 
     def check(self, desired: Desired) -> Iterator[Mistake]:
-        """What a variable is compared with fits its type."""
+        """What a variable is compared with fits its type; what is too much for a work stream is told once."""
+        first = next(rule for rule in desired.of(RoutingRule) if rule.workstream == self.workstream)
+        for message in rule_checks.too_large(_declared(self.workstream, desired)) if first.name == self.name else ():
+            yield Mistake((), message)
         for test in rule_checks.tests(self.condition):
             variable = desired.find(ContextVariable.kind, join_key(self.workstream, test.variable))
             kind = variable.type if isinstance(variable, ContextVariable) else None
@@ -91,13 +102,17 @@ class RoutingRules(Kind[RoutingRule]):
     spec = RoutingRule
     after = ("queue", "queue_member", "workstream", "context_variable")
     stage = Stage.ROUTES
+    fate = "it is taken out of the rule set, every other byte of which stays"
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
-        """The rule sets of the work streams, also where only variables are declared: rules may use them."""
+        """The rule sets of the work streams, also where only variables are declared: rules may use them.
+
+        For pruning, every rule set.
+        """
         rules = (rule.workstream for rule in wanted.of(RoutingRule))
         variables_of = (variable.workstream for variable in wanted.of(ContextVariable))
         streams = (*rules, *variables_of)
-        yield from rule_set_queries(streams)
+        yield from every_rule_set_queries() if self.widely else rule_set_queries(streams)
         if streams:
             yield output_contract_query()
 
@@ -107,7 +122,8 @@ class RoutingRules(Kind[RoutingRule]):
 
     def gate(self, changes: Sequence[Change]) -> Iterable[Query]:
         """The work streams' contracts."""
-        return workstream_queries(dict.fromkeys(_stream(change) for change in changes), "contracts")
+        wanted = (_stream(change) for change in changes if change.action is not Action.DELETE)
+        return workstream_queries(dict.fromkeys(wanted), "contracts")
 
     def settled(self, desired: RoutingRule, scope: Scope) -> RoutingRule:
         """Whether the rule still must move and can be written, judged by the rules as they now are."""
@@ -150,6 +166,18 @@ class RoutingRules(Kind[RoutingRule]):
             yield Note("error", desired.id, told, desired.source, refused=True)
         yield settled
 
+    def strays(self, scope: Scope) -> Iterator[Live[RoutingRule] | Note]:
+        """Rules of ours; where the rule set cannot be written they stay."""
+        if scope.prune is None:
+            return
+        lives = {(live.spec.workstream, live.row_id): live for live in reversed(scope.live.of(RoutingRule))}
+        for facts in {each.workstream: each for each in reversed(scope.live.known(RouteRules))}.values():
+            going = {rule.id for rule in leaving(facts, scope)}
+            for rule in stray(facts, facts.rules, scope):
+                live = lives[facts.workstream, rule.id]
+                yield live if rule.id in going else stays(live, [_why_not(facts, rule)])
+            yield from _out_of_reach(facts, scope)
+
     def _would_write(self, settled: RoutingRule, live: LiveState) -> bool:
         change = self.diff(settled, live.find(self.kind, settled.identity))
         return change is not None and {each.field for each in change.fields} != {"enabled"}
@@ -157,7 +185,7 @@ class RoutingRules(Kind[RoutingRule]):
     def diff(self, desired: RoutingRule | None, live: Live[RoutingRule] | None) -> Change | None:
         """Condition, queue and place; a rule that somebody disabled is told, but only a person can enable it."""
         if desired is None:
-            return None
+            return None if live is None else _taken_out(live)
         if live is None:
             change = made(desired, {"when": describe(desired.condition), "queue": desired.queue})
             return replace(change, fields=(*change.fields, *_trouble(desired)))
@@ -181,7 +209,7 @@ class RoutingRules(Kind[RoutingRule]):
     def blocked(self, change: Change, scope: Scope) -> str:
         """A rule is written only once the platform shows each of its variables in the contract."""
         rule = change.desired
-        if not isinstance(rule, RoutingRule):
+        if not isinstance(rule, RoutingRule) or change.action is Action.DELETE:
             return ""
         contracts = (each for each in scope.live.known(Contract) if each.workstream == rule.workstream)
         missing = sorted(variables(rule.condition) - {name for each in contracts for name in each.variables})
@@ -203,10 +231,33 @@ class RoutingRules(Kind[RoutingRule]):
     def doubts(self, change: Change, scope: Scope) -> Iterator[Note]:
         """References the platform still has no dependency mapping for, after the second write too."""
         rule = change.desired
-        if isinstance(rule, RoutingRule):
+        if isinstance(rule, RoutingRule) and change.action is not Action.DELETE:
             missing = rule_checks.unmapped(rule, rules_of(scope.live, rule.workstream), scope)
             if missing:
                 yield Note("warning", rule.id, rule_checks.not_noted(missing), rule.source)
+
+
+def _taken_out(live: Live[RoutingRule]) -> Change:
+    """The queue by its id: its name is not always read again."""
+    return taken_away(live, {"when": (describe(live.spec.condition), None), "queue": (live.spec.queue_id, None)})
+
+
+def _why_not(facts: RouteRules, rule: ruleset.Rule) -> str:
+    if facts.managed:
+        return f"the rule set ({facts.rule_set_id}) is managed by a solution"
+    return facts.problem or f"two rules are called {rule.name!r}; rename one in the admin centre"
+
+
+def _out_of_reach(facts: RouteRules, scope: Scope) -> Iterator[Note]:
+    """Rules of ours in a work stream whose rules cannot be worked with."""
+    texts = (each for each in scope.live.known(RuleText) if each.workstream == facts.workstream)
+    seen = {rule.id for rule in facts.rules}
+    for text in texts if facts.problem else ():
+        for rule in stray(facts, text.rules, scope):
+            if rule.id not in seen:
+                seen.add(rule.id)
+                known = RoutingRule(workstream=facts.workstream, name=rule.name, queue=rule.queue or rule.action)
+                yield stays(Live(known, rule.id), [facts.problem])
 
 
 _WHERE = "Workstreams > the work stream > Route to queues > the rule's switch"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from d365setup import ruleset
 from d365setup.conditions import Condition, Operator, Test, same, variables
 from d365setup.kinds.context_variable import ContextVariable
 from d365setup.kinds.rule_sets import OutputContract, RouteRules
-from d365setup.kinds.rule_writes import text_with
+from d365setup.kinds.rule_writes import leaving, text_with
 from d365setup.kinds.workstream import Contract
 from d365setup.model import Scope, join_key
 
 if TYPE_CHECKING:
     from d365setup.kinds.routing_rule import RoutingRule
+
+MOST_RULES = 200  # of a work stream (Omnichannel's page on service quotas)
+_BARE = '<decision hit-policy="all" version="1"><rules></rules></decision>'  # the shortest layout there is
 
 
 def tests(condition: Condition) -> Iterator[Test]:
@@ -40,7 +44,7 @@ def misfits(test: Test, kind: str | None) -> Iterator[str]:
 
 def troubles(facts: RouteRules, own: Sequence[RoutingRule], scope: Scope) -> Iterator[str]:
     """What is wrong with the work stream's rules as a whole; the edit is tried, so that nothing fails later."""
-    found = list(_broken_chain(facts, own[0].workstream, scope))
+    found = [*_broken_chain(facts, own[0].workstream, scope), *_too_many(facts, own, scope)]
     yield from found
     if not found and not any(twins(rule.name, facts) for rule in own):
         try:
@@ -59,6 +63,29 @@ def _broken_chain(facts: RouteRules, stream: str, scope: Scope) -> Iterator[str]
         yield "the environment lacks the shipped contract for route to queue; install unified routing first"
 
 
+def _too_many(facts: RouteRules, own: Sequence[RoutingRule], scope: Scope) -> Iterator[str]:
+    there = len(facts.rules) - len(leaving(facts, scope))
+    new = len({rule.name for rule in own} - {rule.name for rule in facts.rules})
+    if new and there + new > MOST_RULES:
+        yield (
+            f"the rule set would have {there + new} rules ({there} that are there, {new} new), and the platform takes "
+            f"{MOST_RULES}; declare fewer, or take some out in the admin centre"
+        )
+
+
+def too_large(own: Sequence[RoutingRule]) -> Iterator[str]:
+    """Why these rules cannot be a work stream's, whatever the environment holds."""
+    if len(own) > MOST_RULES:
+        yield f"{len(own)} rules for one work stream, and the platform takes {MOST_RULES}"
+    made_up = [f"00000000-0000-4000-8000-{number:012d}" for number in range(len(own))]
+    wanted = [ruleset.Wanted(rule.name, row, rule.condition, row) for rule, row in zip(own, made_up, strict=True)]
+    with suppress(ruleset.RuleSetError):  # anything else is told when the environment's own rules are known
+        try:
+            ruleset.edit(_BARE, wanted)
+        except ruleset.TooLong as error:
+            yield f"the rules of this work stream are too long: {error}"
+
+
 def obstacles(desired: RoutingRule, facts: RouteRules, scope: Scope) -> Iterator[str]:
     """Why this rule cannot be written: twins, and comparisons that do not fit the variable as it is or will be."""
     ids = twins(desired.name, facts)
@@ -73,7 +100,7 @@ def obstacles(desired: RoutingRule, facts: RouteRules, scope: Scope) -> Iterator
 
 def doubts(settled: RoutingRule, names: Sequence[str], facts: RouteRules, scope: Scope) -> Iterator[str]:
     """What may keep the rule from working though it is as declared."""
-    if settled.name in _behind(facts, names):
+    if settled.name in _behind(facts, names, scope):
         yield (
             "it stands behind an undeclared rule without a condition, whose queue is always tried first; give that one "
             "a condition, or move it to the end, in the admin centre"
@@ -99,9 +126,10 @@ def moves(facts: RouteRules, names: Sequence[str]) -> dict[str, tuple[int, int]]
         return {}
 
 
-def _behind(facts: RouteRules, names: Sequence[str]) -> tuple[str, ...]:
+def _behind(facts: RouteRules, names: Sequence[str], scope: Scope) -> tuple[str, ...]:
+    going = {rule.id for rule in leaving(facts, scope)}
     try:
-        return ruleset.behind_unconditional(facts.rules, names)
+        return ruleset.behind_unconditional([rule for rule in facts.rules if rule.id not in going], names)
     except ruleset.RuleSetError:  # rules that share a name, as above
         return ()
 

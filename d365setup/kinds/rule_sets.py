@@ -22,7 +22,9 @@ _STREAM = "msdyn_liveworkstreamid/msdyn_name"
 _STEP_OF_RULE_SET = "msdyn_decisionruleset_msdyn_routingconfigurationstep_rulesetid"
 _MAPPINGS = "msdyn_rulesetdependencymapping_msdyn_decisionruleset_msdyn_referencingrulesetid"
 _REFERENCED = "_msdyn_referencedpolymorphicentityid_value"
-_GUIDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_CONFIGURATIONS, _STEPS, _SETS = "routing configurations", "routing steps", "rule sets"
+EVERY_RULE_SET = f"every {_SETS}"
+GUIDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,13 @@ def rule_set_queries(workstreams: Iterable[str]) -> Iterator[Query]:
         yield _sets(where)
 
 
+def every_rule_set_queries() -> Iterator[Query]:
+    """All configurations, steps and rule sets, whatever they decide: to know who uses a queue or a variable."""
+    yield _configurations("", f"every {_CONFIGURATIONS}")
+    yield _steps("", f"every {_STEPS}")
+    yield _sets("", f"every {_SETS}")
+
+
 def output_contract_query() -> Query:
     """The shipped contract, wanted once: no write of ours changes it."""
     columns = ("msdyn_decisioncontractid", "msdyn_uniquename")
@@ -99,13 +108,13 @@ def output_contract_query() -> Query:
     )
 
 
-def _configurations(where: str) -> Query:
+def _configurations(where: str, label: str = _CONFIGURATIONS) -> Query:
     columns = ("msdyn_routingconfigurationid", "msdyn_name", "msdyn_isactiveconfiguration", "statecode")
     expand = ("msdyn_liveworkstreamid($select=msdyn_name)",)
-    return Query("routing configurations", "msdyn_routingconfigurations", columns, where, expand)
+    return Query(label, "msdyn_routingconfigurations", columns, where, expand)
 
 
-def _steps(where: str) -> Query:
+def _steps(where: str, label: str = _STEPS) -> Query:
     columns = (
         "msdyn_routingconfigurationstepid",
         "msdyn_type",
@@ -113,39 +122,70 @@ def _steps(where: str) -> Query:
         "_msdyn_rulesetid_value",
         "_msdyn_routingconfigurationid_value",
     )
-    return Query("routing steps", "msdyn_routingconfigurationsteps", columns, where)
+    return Query(label, "msdyn_routingconfigurationsteps", columns, where)
 
 
-def _sets(where: str) -> Query:
+def _sets(where: str, label: str = _SETS) -> Query:
     expand = (
         "msdyn_outputcontractid($select=msdyn_uniquename)",
         f"{_MAPPINGS}($select={_REFERENCED},msdyn_referencingruleid)",
     )
-    where = f"{_STEP_OF_RULE_SET}/any(s:{where})"
-    return Query("rule sets", "msdyn_decisionrulesets", (), where, expand, "msdyn_decisionrulesetid")
+    where = f"{_STEP_OF_RULE_SET}/any(s:{where})" if where else ""
+    return Query(label, "msdyn_decisionrulesets", (), where, expand, "msdyn_decisionrulesetid")
+
+
+def read_of(rows: Rows, label: str) -> list[Row]:
+    """What was read under this label, for some work streams or for all."""
+    return [*rows.get(label, ()), *rows.get(f"every {label}", ())]
 
 
 def route_rules(rows: Rows) -> Iterator[RouteRules | RuleText | OutputContract]:
     """One `RouteRules` for each work stream that has a routing configuration, and every rule set of its steps."""
     for row in rows.get("output contract", ()):
         yield OutputContract(row["msdyn_decisioncontractid"])
-    by_stream: dict[str, list[Row]] = {}
-    for row in distinct(rows.get("routing configurations", ()), "msdyn_routingconfigurationid"):
-        by_stream.setdefault((row.get("msdyn_liveworkstreamid") or {}).get("msdyn_name") or "", []).append(row)
-    steps = list(distinct(rows.get("routing steps", ()), "msdyn_routingconfigurationstepid"))
-    sets = {row["msdyn_decisionrulesetid"]: row for row in rows.get("rule sets", ())}
-    for stream, configurations in by_stream.items():
+    steps = list(distinct(read_of(rows, _STEPS), "msdyn_routingconfigurationstepid"))
+    sets = {row["msdyn_decisionrulesetid"]: row for row in read_of(rows, _SETS)}
+    for stream, configurations in _by_stream(rows).items():
         yield _of_stream(stream, configurations, steps, sets)
         yield from _texts(stream, configurations, steps, sets)
+
+
+def streams_of(rows: Rows) -> Mapping[str, frozenset[str]]:
+    """The work streams whose steps lead to a rule set, by the rule set's id."""
+    found: dict[str, frozenset[str]] = {}
+    steps = read_of(rows, _STEPS)
+    for stream, configurations in _by_stream(rows).items():
+        for row_id in _used(configurations, steps):
+            found[row_id] = found.get(row_id, frozenset()) | {stream}
+    return found
+
+
+def mappings_of(row: Row) -> Iterator[tuple[str, str]]:
+    """What the platform noted that a rule set refers to: the rule's id (empty: not said which), and the row's."""
+    for each in row.get(_MAPPINGS) or ():
+        if each.get(_REFERENCED):
+            yield _bare(each.get("msdyn_referencingruleid")), each[_REFERENCED]
+
+
+def _by_stream(rows: Rows) -> Mapping[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in distinct(read_of(rows, _CONFIGURATIONS), "msdyn_routingconfigurationid"):
+        if row.get("msdyn_liveworkstreamid"):  # the others route records
+            found.setdefault(row["msdyn_liveworkstreamid"].get("msdyn_name") or "", []).append(row)
+    return found
+
+
+def _used(configurations: Sequence[Row], steps: Sequence[Row]) -> Iterator[str]:
+    ids = {each["msdyn_routingconfigurationid"] for each in configurations}
+    used = (s.get("_msdyn_rulesetid_value") for s in steps if s.get("_msdyn_routingconfigurationid_value") in ids)
+    return iter(dict.fromkeys(each for each in used if each))
 
 
 def _texts(
     stream: str, configurations: Sequence[Row], steps: Sequence[Row], sets: Mapping[str, Row]
 ) -> Iterator[RuleText]:
-    ids = {each["msdyn_routingconfigurationid"] for each in configurations}
-    used = (s.get("_msdyn_rulesetid_value") for s in steps if s.get("_msdyn_routingconfigurationid_value") in ids)
-    for row_id in dict.fromkeys(used):
-        row = sets.get(row_id or "")
+    for row_id in _used(configurations, steps):
+        row = sets.get(row_id)
         if row is not None:
             text = row.get("msdyn_rulesetdefinition") or ""
             yield RuleText(stream, row.get("msdyn_name") or row["msdyn_decisionrulesetid"], text, _read(text)[0])
@@ -178,7 +218,6 @@ def _of_stream(stream: str, configurations: Sequence[Row], steps: Sequence[Row],
 def _of_row(stream: str, configuration: str, row: Row) -> RouteRules:
     text = row.get("msdyn_rulesetdefinition") or ""
     rules, unreadable = _read(text)
-    mapped = {(_bare(each.get("msdyn_referencingruleid")), each.get(_REFERENCED)) for each in row.get(_MAPPINGS) or ()}
     return RouteRules(
         stream,
         configuration,
@@ -188,7 +227,7 @@ def _of_row(stream: str, configuration: str, row: Row) -> RouteRules:
         text=text,
         rules=rules,
         disabled=_disabled(row),
-        mapped=frozenset((rule, target) for rule, target in mapped if target),
+        mapped=frozenset(mappings_of(row)),
         problem=_problem(row, unreadable),
     )
 
@@ -208,6 +247,11 @@ def _problem(row: Row, unreadable: str) -> str:
     return ""
 
 
+def rules_in(text: str) -> tuple[Rule, ...]:
+    """The rules of a text; none where it cannot be read."""
+    return _read(text)[0]
+
+
 def _read(text: str) -> tuple[tuple[Rule, ...], str]:
     try:
         return (read(text).rules if text else ()), ""
@@ -221,7 +265,7 @@ def _bare(rule_id: str | None) -> str:
 
 def _disabled(row: Row) -> frozenset[str]:
     """Rule ids in `msdyn_disabledrules`: a JSON array or separated text, depending on the environment."""
-    return frozenset(canonical_guid(each) for each in _GUIDS.findall(str(row.get("msdyn_disabledrules") or "")))
+    return frozenset(canonical_guid(each) for each in GUIDS.findall(str(row.get("msdyn_disabledrules") or "")))
 
 
 def _looks_at(rule: Rule, variable: str) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from d365setup import ruleset
-from d365setup.kinds.queue import Queue
 from d365setup.kinds.rule_sets import ROUTE_TO_QUEUE, OutputContract, RouteRules
-from d365setup.model import ResourceId, Scope, Stage, Write, join_key
+from d365setup.model import Prune, ResourceId, Scope, Stage, Write, join_key
 
 if TYPE_CHECKING:
     from d365setup.kinds.routing_rule import RoutingRule
@@ -26,11 +26,44 @@ def text_with(facts: RouteRules, rules: Sequence[RoutingRule], scope: Scope) -> 
             rule.name,
             scope.ids.made(rule.kind, rule.identity),
             rule.condition,
-            scope.ids.of("queue", Queue(name=rule.queue).identity),
+            scope.ids.of("queue", join_key(rule.queue)),
         )
         for rule in rules
     ]
-    return ruleset.edit(facts.text, wanted) if facts.text else ruleset.new(wanted)
+    gone = {rule.id for rule in leaving(facts, scope)}
+    return ruleset.edit(facts.text, wanted, gone) if facts.text else ruleset.new(wanted)
+
+
+def leaving(facts: RouteRules, scope: Scope) -> tuple[ruleset.Rule, ...]:
+    """The rules to be taken out: of this playbook's making by their ids, and no longer declared.
+
+    One of two rules of a name is left alone: which of them is meant nobody could see in a plan.
+    """
+    if scope.prune is None or facts.managed or facts.problem:
+        return ()
+    names = Counter(rule.name for rule in facts.rules)
+    return tuple(
+        rule
+        for rule in stray(facts, facts.rules, scope)
+        if names[rule.name] == 1 and _is_going(rule_id(facts.workstream, rule.name), scope.prune)
+    )
+
+
+def stray(facts: RouteRules, rules: Iterable[ruleset.Rule], scope: Scope) -> Iterator[ruleset.Rule]:
+    """Those of a work stream's rules that this playbook made and no longer declares."""
+    for rule in rules:
+        known = rule_id(facts.workstream, rule.name)
+        if scope.desired.find(known.kind, known.key) is None and rule.id == scope.ids.made(known.kind, known.key):
+            yield rule
+
+
+def rule_id(workstream: str, name: str) -> ResourceId:
+    """How a rule is called in plans."""
+    return ResourceId("routing_rule", join_key(workstream, name))
+
+
+def _is_going(rule: ResourceId, prune: Prune) -> bool:
+    return prune.going is None or rule in prune.going
 
 
 def rewritten(facts: RouteRules, text: str, carried: Carried) -> Write:

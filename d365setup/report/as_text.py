@@ -197,13 +197,21 @@ def _run(run: Run, page: _Page) -> Iterator[str]:
     for outcome in run.outcomes:
         yield from _outcome(outcome, width, page)
     if not run.outcomes:
-        yield "nothing is left to take back" if run.undoes else f"nothing to change: {_as_said(run.plan)}"
+        yield _nothing(run)
     yield from _warnings(warnings(run), page)
     if run.outcomes:
         yield ""
         yield _told(run)
     yield _traffic(run)
+    if run.id and run.landed and not run.undoes:
+        yield f"`d365setup rollback {run.id}` would take it back"
     yield from _next(run)
+
+
+def _nothing(run: Run) -> str:
+    if run.undoes:
+        return "nothing is left to take back"
+    return "nothing is left to take away" if run.command == "destroy" else f"nothing to change: {_as_said(run.plan)}"
 
 
 def _heading(run: Run, page: _Page) -> str:
@@ -240,14 +248,15 @@ def _told(run: Run) -> str:
 
 
 def _next(run: Run) -> Iterator[str]:
-    if run.exit_code == 3:
+    if run.after_failure:
+        as_before = "as it was before" if run.exit_code == 1 else "partly as it was before: see above"
+        yield f"next: mend what failed and apply again; the environment is {as_before}"
+    elif run.exit_code == 3:
         yield "next: take the manual steps above, then run `d365setup verify`"
     elif run.exit_code and run.landed:
         yield "next: mend what failed and apply again; what is verified is left alone"
     elif run.exit_code:
         yield "next: mend what failed and apply again; nothing was written"
-    if run.id and run.landed and not run.undoes:
-        yield f"`d365setup rollback {run.id}` would take it back"
 
 
 def _traffic(run: Run) -> str:

@@ -1,14 +1,14 @@
 """Rule set XML <-> rules, touching only what changed; pure.
 
-`read` understands what an environment holds, `edit` puts declared rules into it, `new` starts one; `order`,
-`moved` and `behind_unconditional` say beforehand what that does to the sequence. `read_contract` tells which
-context variables the platform knows of. Everything raises RuleSetError, and nothing else, for text it cannot
-take.
+`read` understands what an environment holds, `edit` puts declared rules into it, `new` starts one, `without` takes
+rules out; `order`, `moved` and `behind_unconditional` say beforehand what that does to the sequence. `read_contract`
+tells which context variables the platform knows of. Everything raises RuleSetError, and nothing else, for text it
+cannot take.
 """
 
 from d365setup.ruleset.contract import read_contract
-from d365setup.ruleset.editing import Wanted, edit, new
-from d365setup.ruleset.markup import MOST_CHARACTERS, RuleSetError
+from d365setup.ruleset.editing import Wanted, edit, new, without
+from d365setup.ruleset.markup import MOST_CHARACTERS, RuleSetError, TooLong
 from d365setup.ruleset.ordering import behind_unconditional, moved, order
 from d365setup.ruleset.reading import Rule, RuleSet, read
 
@@ -17,6 +17,7 @@ __all__ = [
     "Rule",
     "RuleSet",
     "RuleSetError",
+    "TooLong",
     "Wanted",
     "behind_unconditional",
     "edit",
@@ -25,4 +26,5 @@ __all__ = [
     "order",
     "read",
     "read_contract",
+    "without",
 ]

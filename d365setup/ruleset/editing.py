@@ -1,12 +1,12 @@
 """Declared rules into the text of a rule set, with every byte kept of everything nobody declared."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from d365setup.conditions import Condition, same
 from d365setup.ruleset.criteria import ELEMENTS, condition_tag
-from d365setup.ruleset.markup import MOST_CHARACTERS, Element, RuleSetError
+from d365setup.ruleset.markup import MOST_CHARACTERS, Element, RuleSetError, TooLong
 from d365setup.ruleset.ordering import arranged
 from d365setup.ruleset.patching import Patch, Patcher
 from d365setup.ruleset.reading import Parsed, Rule, read_parsed
@@ -31,21 +31,61 @@ def new(wanted: Sequence[Wanted]) -> str:
     return edit(_EMPTY, wanted)
 
 
-def edit(text: str, wanted: Sequence[Wanted]) -> str:
+def edit(text: str, wanted: Sequence[Wanted], gone: Collection[str] = ()) -> str:
     """The text with the declared rules as they should be, in their order; everything else keeps every byte.
 
     Rules are found by their exact names. Of a rule that differs only the part that does is rewritten: its
     condition elements, the characters of its queue's id, or its whole action where that is anything but one
-    queue. A text that is right already is returned as it is. Raises RuleSetError for a text that is no rule
-    set, for names that are not unique, and for what cannot be written.
+    queue. A text that is right already is returned as it is. Rules whose ids are in ``gone`` are taken out
+    first, each with the white space it came with. Raises RuleSetError for a text that is no rule set, for
+    names that are not unique, and for what cannot be written (TooLong for what is only too much).
     """
-    parsed = read_parsed(text)
+    parsed = read_parsed(without(text, gone) if gone else text)
     checked = [replace(rule, queue=wanted_guid(rule.queue, f"the queue of rule {rule.name!r}")) for rule in wanted]
     sequence = arranged(parsed.rules, [rule.name for rule in checked])
     result = _Editor(parsed, _with_ids(checked, parsed.rules)).edited(sequence)
     if len(result) > MOST_CHARACTERS:
-        raise RuleSetError(f"The rule set would have {len(result)} characters; the most is {MOST_CHARACTERS}.")
+        raise TooLong(f"The rule set would have {len(result)} characters; the most is {MOST_CHARACTERS}.")
     return result
+
+
+def without(text: str, gone: Collection[str]) -> str:
+    """The text without the rules of these ids (lower case, no braces); every other byte as it was.
+
+    A rule goes with the white space that was put there with it, so that adding and taking out gives the same text.
+    """
+    parsed = read_parsed(text)
+    patcher = Patcher(parsed.document)
+    runs = _runs(parsed, [rule.id in gone for rule in parsed.rules])
+    patches = [patcher.closed(run, before, after) for run, before, after in runs]
+    return patcher.applied(0, len(parsed.document.data), patches).decode()
+
+
+_Neighbour = Element | None
+
+
+def _runs(parsed: Parsed, gone: Sequence[bool]) -> Iterator[tuple[Sequence[Element], _Neighbour, _Neighbour]]:
+    """Elements to take out that have nothing but white space between them, with the rules around them that stay."""
+    run: list[int] = []
+    for place in [index for index, is_gone in enumerate(gone) if is_gone]:
+        if run and not (place == run[-1] + 1 and _adjacent(parsed, run[-1], place)):
+            yield _neighboured(parsed, run)
+            run = []
+        run.append(place)
+    if run:
+        yield _neighboured(parsed, run)
+
+
+def _adjacent(parsed: Parsed, one: int, other: int) -> bool:
+    first, second = parsed.elements[one], parsed.elements[other]
+    return parsed.document.space_before(second.start) == first.end
+
+
+def _neighboured(parsed: Parsed, run: Sequence[int]) -> tuple[Sequence[Element], _Neighbour, _Neighbour]:
+    first, last = run[0], run[-1]
+    before = parsed.elements[first - 1] if first else None
+    after = parsed.elements[last + 1] if last + 1 < len(parsed.elements) else None
+    return [parsed.elements[place] for place in run], before, after
 
 
 def _with_ids(wanted: Iterable[Wanted], rules: Iterable[Rule]) -> dict[str, Wanted]:

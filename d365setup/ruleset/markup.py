@@ -19,6 +19,10 @@ class RuleSetError(ValueError):
     """A rule set or contract that cannot be read or written; the message says what is wrong and where."""
 
 
+class TooLong(RuleSetError):
+    """A rule set of more characters than its column holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A run of character data, and the byte where it starts."""
@@ -77,6 +81,10 @@ class Document:
     def space_before(self, position: int) -> int:
         """Where the white space that ends at a position begins."""
         return len(self.data[:position].rstrip(b" \t\r\n"))
+
+    def space_after(self, position: int) -> int:
+        """Where the white space that begins at a position ends."""
+        return len(self.data) - len(self.data[position:].lstrip(b" \t\r\n"))
 
 
 def parse(text: str, root: str, title: str) -> Document:

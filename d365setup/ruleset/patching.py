@@ -1,11 +1,14 @@
 """Small changes to the bytes of a document, each laid out like the text around it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from d365setup.ruleset.markup import Document, Element
 from d365setup.ruleset.writing import Layout, Tag, render
+
+_LAST_LINE = re.compile(rb"(?:\r\n|\n|\r)[ \t]*\Z")
 
 
 class Patch(NamedTuple):
@@ -68,6 +71,28 @@ class Patcher:
         text = render(tag, self.layout_at(first, otherwise)).encode()
         return [Patch(first.start, first.end, text), *self.removed(others)]
 
+    def closed(self, run: Sequence[Element], before: Element | None, after: Element | None) -> Patch:
+        """A run of neighbours gone; of the white space around them what was there before they were put in.
+
+        ``after`` and ``before`` above say what came with them: a line break behind a rule they precede, or ahead
+        of themselves. What cannot have come with them stays.
+        """
+        data = self.document.data
+        start, end = self.document.space_before(run[0].start), self.document.space_after(run[-1].end)
+        ahead, behind = data[start : run[0].start], data[run[-1].end : end]
+        follows = before is not None and before.end == start
+        precedes = after is not None and after.start == end
+        keeps_ahead = precedes and not (follows and not _came_behind(ahead, behind))
+        return Patch(start, end, ahead if keeps_ahead else behind)
+
     def removed(self, elements: Sequence[Element]) -> list[Patch]:
         """The elements gone, each with the white space before it."""
         return [Patch(self.document.space_before(gone.start), gone.end, b"") for gone in elements]
+
+
+def _came_behind(ahead: bytes, behind: bytes) -> bool:
+    """Whether of two runs of white space the one behind is what `Patcher.before` puts there."""
+    line = _LAST_LINE.search(ahead)
+    if line:
+        return behind == line[0]
+    return bool(_LAST_LINE.search(behind)) or bool(ahead)

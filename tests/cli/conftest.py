@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,16 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run() -> Run:
-    """Call `d365setup`; keyword arguments are environment variables."""
+def run(tmp_path: Path) -> Run:
+    """Call `d365setup`; keyword arguments are environment variables.
+
+    Unless a test says where, each call has a throttle gate to itself: what one is told shall not hold up the next.
+    """
+    numbers = count()
 
     def call(*args: str, **variables: str) -> Ended:
-        ended = CliRunner().invoke(main, args, prog_name="d365setup", env=variables)
+        own = {} if "D365_GATE_DIR" in os.environ else {"D365_GATE_DIR": str(tmp_path / f"gates-{next(numbers)}")}
+        ended = CliRunner().invoke(main, args, prog_name="d365setup", env={**own, **variables})
         if ended.exception is not None and not isinstance(ended.exception, SystemExit):
             raise ended.exception
         return Ended(ended.exit_code, ended.stdout, ended.stderr)

@@ -146,7 +146,7 @@ def edited(place: int, **values: Any) -> Any:
         (edited(0, journal=2), TooNew, "was written by a later d365setup (journal 2)"),
         (edited(0, event="sending"), Damaged, "line 1 is not what a journal holds"),
         (edited(0, environment=None), Damaged, "line 1 is not what a journal holds"),
-        (edited(0, run="20260101T000000Z-000000"), Damaged, "tells of another run"),
+        (edited(0, run="20260101T000000000Z-000000"), Damaged, "tells of another run"),
         (edited(1, writes=[{"method": "GET"}]), Damaged, "line 2 is not what a journal holds"),
         (edited(1, writes=7), Damaged, "line 2 is not what a journal holds"),
         (edited(2, number=99), Damaged, "line 3 is not what a journal holds"),
@@ -175,7 +175,7 @@ def test_a_journal_too_large_to_be_one(runs: Runs, monkeypatch: pytest.MonkeyPat
         runs.read(name)
 
 
-@pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "20260101T000000Z-000000"])
+@pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "20260101T000000000Z-000000"])
 def test_runs_that_do_not_exist(runs: Runs, name: str) -> None:
     with pytest.raises(UnknownRun, match="there is no run"):
         runs.read(name)
@@ -184,7 +184,7 @@ def test_runs_that_do_not_exist(runs: Runs, name: str) -> None:
 def test_other_files_in_the_folder_are_none_of_its_runs(runs: Runs) -> None:
     name = done(runs)
     (runs.folder / "notes.jsonl").write_text("mine")
-    (runs.folder / "20260101T000000Z-000000.txt").write_text("mine")
+    (runs.folder / "20260101T000000000Z-000000.txt").write_text("mine")
     assert [each.run for each in runs.all() if isinstance(each, Recording)] == [name]
 
 

@@ -137,6 +137,7 @@ def test_nothing_to_do_for_nothing(kind: Kind[Any]) -> None:
     assert list(kind.from_rows({})) == []
     assert list(kind.writes([], scope)) == []
     assert list(kind.removals(scope)) == []
+    assert list(kind.strays(scope)) == []
     assert list(kind.gate([])) == []
     assert list(kind.afterwards([], scope)) == []
 
@@ -213,5 +214,7 @@ def test_what_a_kind_need_not_say() -> None:
     assert kind.blocked(removal, scope) == ""
     assert list(kind.doubts(removal, scope)) == []
     assert list(kind.writes([removal], scope)) == []
+    assert list(kind.strays(scope)) == []
+    assert kind.diff(None, Live(spec, ROW)) is None
     (query,) = kind.readback(Desired((spec,)))
     assert query.label == "presences"

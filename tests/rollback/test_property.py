@@ -52,7 +52,7 @@ def test_apply_then_rollback_gives_everything_back(
         left = differences(before, tables(place.emulator))
         if "foreign rules" in acts:  # theirs looks at Topic, which we made
             assert [each.id.key for each in undoing.plan.warnings] == ["Patient chat/Topic"]
-            assert "still used by the rules 'Theirs'" in undoing.plan.warnings[0].message
+            assert "it is in use: the rule 'Theirs' looks at it" in undoing.plan.warnings[0].message
             assert {column.split()[0] for column in left} == {"msdyn_ocliveworkstreamcontextvariable"}
             assert len(left) == 1
         else:
