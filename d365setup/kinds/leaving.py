@@ -95,10 +95,11 @@ def memberships(scope: Scope) -> Iterable[users.Membership]:
     return {(each.queue_id, each.user.row_id): each for each in reversed(scope.live.known(users.Membership))}.values()
 
 
-def left_in(queue_id: str, after: Afterwards, scope: Scope) -> Iterator[users.User]:
-    """Who will still be in a queue, apart from bots of this playbook's making."""
+def strangers(queue_id: str, scope: Scope) -> Iterator[users.User]:
+    """Who is in a queue without this playbook having put them there; its own bots are no strangers."""
+    links = scope.prune.links if scope.prune else frozenset()
     for member in _members(_Same(scope)).get(queue_id, ()):
-        if membership(queue_id, member.user.row_id) not in after.links:
+        if membership(queue_id, member.user.row_id) not in links:
             made = scope.ids.made("bot_user", member.user.application_id)
             if member.user.row_id != made:
                 yield member.user

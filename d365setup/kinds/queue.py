@@ -12,7 +12,7 @@ from d365setup.kinds import users
 from d365setup.kinds.base import Column, TableKind, distinct, stays, taken_away
 from d365setup.kinds.fields import Flag, Name200, Priority, Text2000
 from d365setup.kinds.filters import alternatives, named
-from d365setup.kinds.leaving import afterwards, is_ours, left_in, marked, routes_to
+from d365setup.kinds.leaving import afterwards, is_ours, marked, routes_to, strangers
 from d365setup.kinds.nearest import did_you_mean, has_twins, is_confused
 from d365setup.kinds.usage import known_usage, queue_uses, usage_of, usage_queries
 from d365setup.model import (
@@ -184,7 +184,7 @@ class Queues(TableKind[Queue]):
             if has_twins(live.spec, scope.live):
                 yield stays(live, ["another queue bears the same name; rename one of them"])
                 continue
-            left = [user.shown for user in left_in(live.row_id, after, scope)]
+            left = [user.shown for user in strangers(live.row_id, scope)]
             uses = queue_uses(live.row_id, usage, texts=after.texts, fallbacks=after.fallbacks, members=left)
             yield stays(live, uses) if uses else live
 

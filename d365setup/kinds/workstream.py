@@ -87,7 +87,10 @@ class Workstreams(Kind[Workstream]):
     spec = Workstream
     after = ("queue", "queue_member")
     stage = Stage.ROUTES
-    unmarked = "work streams are never made nor taken away; its fallback queue stays as it is"
+    unmarked = (
+        "work streams are never made nor taken away; its fallback queue stays as it is (if that queue is to go, choose "
+        "another one first)"
+    )
 
     def queries(self, wanted: Desired) -> Iterable[Query]:
         """The declared work streams with contract and fallback queue, and the names of all."""

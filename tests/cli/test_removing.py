@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from d365setup.emulator import Emulator
-from tests.cli.conftest import VALUES, Run
+from tests.cli.conftest import ROOT, VALUES, Run
 from tests.cli.process import start
 
 pty = pytest.importorskip("pty", reason="needs a pseudo terminal")
@@ -215,3 +215,41 @@ def test_people_are_masked_in_what_stays(at: Run) -> None:
     assert shown.code == 5
     assert "nurse.one@contoso.example" not in shown.err
     assert "queue_member:Nurses/person-" in shown.err
+
+
+FOLDER = ROOT / "playbooks"
+SHIPPED = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.yaml") if path.name != "base.yaml")
+
+
+@pytest.mark.parametrize("playbook", SHIPPED)
+def test_each_shipped_playbook_goes_and_comes_back(run: Run, playbook: str) -> None:
+    """Through the command, with the links from the journal; what is left is no drift of any other playbook's."""
+    path = str(FOLDER / playbook)
+    applied = run("apply", path, "--emulator", "--yes", "--format", "json")
+    assert applied.code == 0
+    made = {each["id"] for each in applied.json["outcomes"] if each["action"] == "create"}
+
+    gone = run("destroy", path, "--emulator", "--yes", "--format", "json")
+    assert gone.code == 0
+    went = {each["id"] for each in gone.json["outcomes"]}
+    kept = {each["id"] for each in gone.json["warnings"]}
+    assert {each["status"] for each in gone.json["outcomes"]} <= {"verified"}
+    assert went | kept >= made
+    assert bool(went) is (playbook != "mixed-queue.yaml")  # all of it hangs on the fallback queue, which is not undone
+    assert went.isdisjoint(kept)
+    assert run("destroy", path, "--emulator", "--yes", "--format", "json").json["outcomes"] == []
+
+    again = run("apply", path, "--emulator", "--yes", "--format", "json")
+    assert (again.code, {each["id"] for each in again.json["outcomes"]}) == (0, went)
+    assert run("plan", path, "--emulator", "--prune").code == 0
+
+
+def test_one_of_several_shipped_playbooks_goes_alone(run: Run) -> None:
+    several = [each for each in SHIPPED if each != "mixed-queue.yaml"]  # it claims the same fallback queue
+    for playbook in several:
+        assert run("apply", str(FOLDER / playbook), "--emulator", "--yes").code == 0
+    for playbook in several:
+        consent = ("--allow-delete", "routing_rule:9", "--allow-delete", "queue_member:9")
+        assert run("destroy", str(FOLDER / playbook), "--emulator", "--yes", *consent).code == 0
+        for other in several[several.index(playbook) + 1 :]:
+            assert run("verify", str(FOLDER / other), "--emulator").code == 0, (playbook, other)

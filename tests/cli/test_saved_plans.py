@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -150,14 +151,12 @@ def test_max_age(planned: Path, apply: Run, age: str, code: int) -> None:
 
 
 def test_one_from_the_future(planned: Path, apply: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import d365setup.cli.saving as saving  # noqa: PLC0415
-
-    class Earlier(saving.datetime):  # type: ignore[name-defined,misc]
+    class Earlier(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return super().now(tz).replace(year=2020)
 
-    monkeypatch.setattr(saving, "datetime", Earlier)
+    monkeypatch.setattr("d365setup.cli.saving.datetime", Earlier)
     ended = apply(str(planned))
     assert ended.code == 5
     assert "in the future, by this machine's clock; set the clock right" in ended.err

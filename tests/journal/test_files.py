@@ -140,7 +140,7 @@ def edited(place: int, **values: Any) -> Any:
 @pytest.mark.parametrize(
     ("edit", "error", "told"),
     [
-        (lambda lines: [], Damaged, "is empty or was cut in its first line"),
+        (lambda _lines: [], Damaged, "is empty or was cut in its first line"),
         (lambda lines: [lines[0], b"{oops", *lines[2:]], Damaged, "line 2 is damaged"),
         (lambda lines: [lines[0], b"[" * 100_000, *lines[2:]], Damaged, "line 2 is damaged"),
         (edited(0, journal=2), TooNew, "was written by a later d365setup (journal 2)"),

@@ -69,7 +69,7 @@ def tables(emulator: Emulator) -> Tables:
             continue
         columns = [row[1] for row in emulator.sql(f'PRAGMA table_info("{name}")')]
         rows = [dict(zip(columns, row, strict=True)) for row in emulator.sql(f'SELECT * FROM "{name}"')]  # noqa: S608
-        links = len(columns) == 4  # noqa: PLR2004  # its own id, which no reader sees, the two ends, the version
+        links = len(columns) == 4  # its own id, which no reader sees, the two ends, the version
         keys = columns[1:3] if links else columns[:1]
         unseen = {*OWN, *(columns[:1] if links else ())}
         found[name] = {

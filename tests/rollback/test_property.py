@@ -20,9 +20,12 @@ from tests.rollback.driver import Place, differences, placed, tables
 
 @contextmanager
 def at(switches: Switches, acts: list[str]) -> Iterator[Place]:
-    with started(switches, acts) as emulator, tempfile.TemporaryDirectory() as folder:
-        with placed(emulator, Path(folder)) as place:
-            yield place
+    with (
+        started(switches, acts) as emulator,
+        tempfile.TemporaryDirectory() as folder,
+        placed(emulator, Path(folder)) as place,
+    ):
+        yield place
 
 
 def text_of(playbook: dict[str, Any]) -> str:
@@ -64,28 +67,29 @@ def test_apply_then_rollback_gives_everything_back(
 edits = st.lists(st.sampled_from(["priority", "rules", "capacity", "display name", "member"]), unique=True, min_size=1)
 
 
+CHANGED: dict[str, tuple[str, str, str, Any]] = {  # table, which rows, column, value
+    "priority": ("queue", "name IN ('Triage', 'Nurses')", "msdyn_priority", 77),
+    "capacity": ("systemuser", "applicationid IS NOT NULL AND fullname = 'Bot'", "msdyn_capacity", 4321),
+    "display name": (
+        "msdyn_ocliveworkstreamcontextvariable", "msdyn_name = 'Topic'", "msdyn_displayname", "By hand",
+    ),
+}  # fmt: skip
+
+
 def somebody(place: Place, edit: str) -> set[str]:
     """Change something by hand; the columns (`table key column`) that must stay as the person left them."""
     sql, change = place.emulator.sql, place.emulator.change
     stays: set[str] = set()
-    if edit == "priority":
-        for (row,) in sql("SELECT queueid FROM queue WHERE name IN ('Triage', 'Nurses')"):
-            change("queue", row, msdyn_priority=77)
-            stays.add(f"queue {row} msdyn_priority")
+    if edit in CHANGED:
+        table, which, column, value = CHANGED[edit]
+        for (row,) in sql(f"SELECT {table}id FROM {table} WHERE {which}"):  # noqa: S608  # our own words
+            change(table, row, **{column: value})
+            stays.add(f"{table} {row} {column}")
     elif edit == "rules":
         for row, text in sql("SELECT msdyn_decisionrulesetid, msdyn_rulesetdefinition FROM msdyn_decisionruleset"):
             if text and "</decision>" in text:
                 change("msdyn_decisionruleset", row, msdyn_rulesetdefinition=f"{text}<!-- by hand -->")
                 stays.add(f"msdyn_decisionruleset {row} msdyn_rulesetdefinition")
-    elif edit == "capacity":
-        for (row,) in sql("SELECT systemuserid FROM systemuser WHERE applicationid IS NOT NULL AND fullname = 'Bot'"):
-            change("systemuser", row, msdyn_capacity=4321)
-            stays.add(f"systemuser {row} msdyn_capacity")
-    elif edit == "display name":
-        table = "msdyn_ocliveworkstreamcontextvariable"
-        for (row,) in sql(f"SELECT {table}id FROM {table} WHERE msdyn_name = 'Topic'"):  # noqa: S608
-            change(table, row, msdyn_displayname="By hand")
-            stays.add(f"{table} {row} msdyn_displayname")
     else:
         (queue,) = sql("SELECT queueid FROM queue WHERE name = 'Nurses'")[0]
         (person,) = sql("SELECT systemuserid FROM systemuser WHERE internalemailaddress = 'nurse.two@contoso.example'")[
