@@ -12,7 +12,7 @@ from d365setup.errors import Refused
 from d365setup.journal import Recording, Runs
 from d365setup.live import read_environment
 from d365setup.model import Run, Status, Write
-from d365setup.session import Progress, Watch, traffic_of
+from d365setup.session import Progress, Watch, check_expected, traffic_of
 from d365setup.undo import Undoing, decided, to_read
 
 
@@ -24,9 +24,13 @@ class Rollback:
     runs: Runs
     recording: Recording
 
-    def decide(self) -> Undoing:
-        """How to take it back as things stand. Raises DataverseError, and Refused where it cannot be."""
+    def decide(self, expected: str = "") -> Undoing:
+        """How to take it back as things stand. Raises DataverseError, and Refused where it cannot be.
+
+        ``expected`` names the organization it must be, where somebody says.
+        """
         environment = read_environment(self.client)
+        check_expected(environment, expected)
         if environment.organization_id != self.recording.environment.organization_id:
             was, now = self.recording.environment, environment
             raise Refused(
@@ -36,7 +40,8 @@ class Rollback:
         if self.runs.is_running(self.recording.run):
             raise Refused(f"run {self.recording.run} is still under way; wait for its end")
         now_there = look(self.client, to_read(self.recording))
-        return decided(self.recording, environment, now_there, users_of(self.client, self.recording, now_there))
+        users = users_of(self.client, self.recording, now_there)
+        return replace(decided(self.recording, environment, now_there, users.of), people=users.people)
 
     def carry_out(self, undoing: Undoing, settings: Settings, watch: Watch) -> Run:
         """Send it; the rollback is a run with a journal of its own. Raises Unrecorded before anything is sent."""

@@ -65,11 +65,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Undoing:
-    """How a run is taken back: the plan for people, the steps in the order they are sent, what must be true then."""
+    """How a run is taken back: the plan for people, the steps in the order they are sent, what must be true then.
+
+    ``people`` are the names of users the plan may speak of, for whoever must not show them.
+    """
 
     plan: Plan
     steps: tuple[Step, ...]
     expected: Mapping[str, Row | None]
+    people: tuple[str, ...] = ()
 
 
 def effects(recording: Recording) -> list[Effect]:

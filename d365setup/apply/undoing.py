@@ -25,7 +25,7 @@ from d365setup.journal import Recording
 from d365setup.kinds.usage import OPTIONAL, Usage, bot_uses, queue_uses, usage_of, usage_queries, variable_uses
 from d365setup.live import path
 from d365setup.model import Change, Outcome, ResourceId, Row, Status
-from d365setup.undo import Effect, Now, Step, Undoing, Uses, effects, has_landed, traces, verified
+from d365setup.undo import Effect, Now, Step, Undoing, effects, has_landed, traces, verified
 
 _STOPPED = "not tried: the rollback was stopped before"
 
@@ -48,15 +48,15 @@ def look(client: Client, queries: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def users_of(client: Client, recording: Recording, now: Now) -> Uses:
+def users_of(client: Client, recording: Recording, now: Now) -> Users:
     """Who uses the rows a run made, whatever else is taken back with them. Raises DataverseError."""
     made = {each.path: each for each in effects(recording) if each.made and not each.is_link}
     if not any(path.startswith(_USED) for path in made):
-        return lambda _path, _after: ()
+        return Users(Usage(), made, now, {})
     queues = [path for path in made if path.startswith("queues(")]
     names = {path: f"{path}/queuemembership_association?$select=systemuserid,fullname" for path in queues}
     members = look(client, names)
-    return _Users(_usage(client), made, now, {path: members[path] or () for path in queues}).of
+    return Users(_usage(client), made, now, {path: members[path] or () for path in queues})
 
 
 _USED = ("queues(", "msdyn_ocliveworkstreamcontextvariables(", "systemusers(")
@@ -82,11 +82,18 @@ def _usage(client: Client) -> Usage:
 
 
 @dataclass(frozen=True)
-class _Users:
+class Users:
+    """What uses the rows a run made: `of` answers for one, `people` are the members of its queues by name."""
+
     usage: Usage
     made: Mapping[str, Effect]
     now: Now
     members: Mapping[str, Sequence[Row]]
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody the reasons may name."""
+        return tuple(str(row.get("fullname") or "") for rows in self.members.values() for row in rows)
 
     def of(self, row: str, after: Mapping[str, Row | None]) -> Sequence[str]:
         """Why a row must stay, once the rows in ``after`` are as they will be."""

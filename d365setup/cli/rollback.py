@@ -38,7 +38,9 @@ def command(run: str, *, yes: bool, target: Target, output: Output) -> int:
     recording = runs.read(run)
     with reached(target, output, read_only=False) as (client, _):
         rollback = Rollback(client, runs, recording)
-        undoing = rollback.decide()
+        undoing = rollback.decide(target.expect_organization or "")
+        bots = {change.id.key for change in recording.changes if change.id.kind == "bot_user"}
+        output.know_people(((name,) for name in undoing.people if name not in bots), bots)
         if not undoing.steps:
             return output.emit(Run(undoing.plan, traffic=traffic_of(client), command="rollback", undoes=run))
         if not yes:

@@ -86,6 +86,19 @@ def test_what_somebody_changed_since_is_named(at: Run, back: Run, emulator: Emul
     assert emulator.sql("SELECT msdyn_priority FROM queue WHERE name = 'Health bot'") == [(5,)]
 
 
+def test_people_are_masked_and_the_organization_is_checked(at: Run, back: Run, emulator: Emulator) -> None:
+    name = applied(at)
+    queue = emulator.sql("SELECT queueid FROM queue WHERE name = 'Health bot'")[0][0]
+    person = emulator.sql("SELECT systemuserid FROM systemuser WHERE internalemailaddress = 'nurse.one@contoso.example'")
+    emulator.link("queue", queue, "queuemembership_association", person[0][0])
+    refused = back(name, "--yes", "--expect-organization", "Fabrikam")
+    assert refused.code == 5
+    assert "and --expect-organization says Fabrikam: check the address" in refused.err
+    shown = back(name, "--yes", "--redact", "--expect-organization", "Contoso Health")
+    assert "person-1 is in it, and not by this playbook" in shown.out
+    assert "Nurse One" not in shown.out + shown.err
+
+
 def test_a_queue_that_somebody_uses_stays_with_its_members(at: Run, back: Run, emulator: Emulator) -> None:
     name = applied(at)
     queue = emulator.sql("SELECT queueid FROM queue WHERE name = 'Health bot'")[0][0]
