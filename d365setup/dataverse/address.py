@@ -108,7 +108,7 @@ def _origin(parts: SplitResult) -> str:
 def _without_origin(path: str, origin: str) -> str:
     is_absolute = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) or path.startswith("//")
     if not is_absolute:
-        if any(not character.isprintable() for character in path):
+        if not path.isprintable():
             raise _foreign(path, origin)
         return path
     parts = _split(path)

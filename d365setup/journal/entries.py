@@ -17,6 +17,7 @@ from d365setup.errors import D365SetupError
 from d365setup.model import Action, Change, Environment, FieldChange, Outcome, Plan, ResourceId, Stage, Write
 
 VERSION = 1
+END = b'{"event":"ended"'  # how the line begins that ends a journal
 _LINK = re.compile(r"(?P<row>\w+\([0-9a-f-]{36}\))/(?P<name>\w+)(?:\((?P<gone>[0-9a-f-]{36})\))?/\$ref", re.IGNORECASE)
 Event = dict[str, Any]
 

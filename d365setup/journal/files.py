@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LARGEST = 64 * 1024 * 1024  # bytes of one journal; a plan of some thousand writes has a few
 _RUN = re.compile(r"[0-9]{8}T[0-9]{9}Z-[0-9a-f]{6}")
+_TAIL = 4096  # bytes at a journal's end that hold its last line, where that is its end
 _PER_CHANGE, _ENDING = 1024, 8192  # bytes kept free beside the writes: for outcomes, for the end
 
 
@@ -133,7 +134,18 @@ class Runs:
 
     def all(self) -> Iterator[Recording | D365SetupError]:
         """Every run, oldest first; in the place of one that cannot be read, why."""
+        return self._all(self.names())
+
+    def _without_end(self) -> Iterator[str]:
+        """The runs whose last line is not their end: all but the newest few are not worth reading whole."""
         for name in self.names():
+            with suppress(OSError), (self.folder / f"{name}.jsonl").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+                if not file.read().rstrip(b"\0\n").rpartition(b"\n")[2].startswith(entries.END):
+                    yield name
+
+    def _all(self, names: Iterable[str]) -> Iterator[Recording | D365SetupError]:
+        for name in names:
             try:
                 yield self.read(name)
             except D365SetupError as error:
@@ -162,7 +174,7 @@ class Runs:
 
     def left_open(self, organization_id: str) -> list[Recording]:
         """Runs on this environment whose process died before it had written down how they ended."""
-        found = (each for each in self.all() if isinstance(each, Recording))
+        found = [each for each in self._all(self._without_end()) if isinstance(each, Recording)]
         mine = (each for each in found if each.is_open and each.environment.organization_id == organization_id)
         dead = (self.read(each.run) for each in mine if not self.is_running(each.run))
         return [each for each in dead if each.is_open]  # asked again: it may have ended right after it was read

@@ -89,7 +89,7 @@ def test_what_somebody_changed_since_is_named(at: Run, back: Run, emulator: Emul
 def test_people_are_masked_and_the_organization_is_checked(at: Run, back: Run, emulator: Emulator) -> None:
     name = applied(at)
     queue = emulator.sql("SELECT queueid FROM queue WHERE name = 'Health bot'")[0][0]
-    person = emulator.sql("SELECT systemuserid FROM systemuser WHERE internalemailaddress = 'nurse.one@contoso.example'")
+    person = emulator.sql("SELECT systemuserid FROM systemuser WHERE fullname = 'Nurse One'")
     emulator.link("queue", queue, "queuemembership_association", person[0][0])
     refused = back(name, "--yes", "--expect-organization", "Fabrikam")
     assert refused.code == 5
