@@ -161,6 +161,7 @@ class _Decider:
         self.recording, self.environment, self.now, self.uses = recording, environment, now, uses
         self.effects = effects(recording)
         self.kept: dict[str, str] = {}  # path of an effect that stays -> why
+        self.partly: dict[str, str] = {}  # path of an effect of which some columns stay -> why
         self.done: set[str] = set()  # paths of effects that are taken back already
 
     def undoing(self) -> Undoing:
@@ -208,10 +209,20 @@ class _Decider:
             self._compare(effect, row)
 
     def _compare(self, effect: Effect, row: Row) -> None:
+        """Of a row that was there before, the columns that nobody touched since are given back."""
         other = [name for name, value in effect.wrote.items() if not _holds(row, name, value)]
-        if other:
-            shown = ", ".join(sorted(name.removesuffix(_BIND) for name in other))
-            self.kept[effect.path] = f"somebody changed it since ({shown})"
+        if not effect.made:
+            other = [name for name in other if not _holds(row, name, effect.before.get(name))]
+        if not other:
+            return
+        shown = ", ".join(sorted(name.removesuffix(_BIND) for name in other))
+        told = f"somebody changed it since ({shown})"
+        left = {name: value for name, value in effect.before.items() if name not in other}
+        if effect.made or all(_holds(row, name, value) for name, value in left.items()):
+            self.kept[effect.path] = told
+        else:
+            effect.before = left
+            self.partly[effect.path] = told
 
     def _is_linked(self, effect: Effect) -> bool:
         rows = self.now.get(effect.path[: effect.path.rindex("(")])
@@ -307,9 +318,11 @@ class _Decider:
 
     def _warnings(self) -> Iterator[Note]:
         for effect in self.effects:
-            if effect.path in self.kept:
-                for change in effect.changes:
-                    yield Note("warning", change, f"left as it is: {self.kept[effect.path]} ({effect.path})")
+            why = self.kept.get(effect.path) or self.partly.get(effect.path)
+            if why:
+                yield from (
+                    Note("warning", change, f"left as it is: {why} ({effect.path})") for change in effect.changes
+                )
         for sent in self.recording.unknown:
             for change in dict.fromkeys(each for write in sent.writes for each in write.changes):
                 told = "not taken back: its answer was lost; `d365setup apply` settles the run, then roll back again"

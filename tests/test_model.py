@@ -22,6 +22,7 @@ from d365setup.model import (
     Outcome,
     Place,
     Plan,
+    Query,
     ResourceId,
     Run,
     Source,
@@ -110,6 +111,16 @@ def test_not_a_guid(text: str) -> None:
 
 def change(name: str = "Nurses", *fields: FieldChange, action: Action = Action.UPDATE) -> Change:
     return Change(action, ResourceId("queue", name), None, fields)
+
+
+def test_versions_of_the_rows_a_query_found() -> None:
+    query = Query("queues", "queues", ("queueid", "name"))
+    rows = [{"queueid": "1", "@odata.etag": 'W/"7"'}, {"queueid": "2"}, {"name": "x", "@odata.etag": 'W/"8"'}]
+    assert dict(query.versions(rows)) == {"queues(1)": 'W/"7"'}
+    assert (
+        Query("rule sets", "msdyn_decisionrulesets", key="msdyn_decisionrulesetid").row_key == "msdyn_decisionrulesetid"
+    )
+    assert Query("what a function returns", "WhoAmI").row_key == ""
 
 
 class TestPlan:

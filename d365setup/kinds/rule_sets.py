@@ -184,11 +184,9 @@ def _used(configurations: Sequence[Row], steps: Sequence[Row]) -> Iterator[str]:
 def _texts(
     stream: str, configurations: Sequence[Row], steps: Sequence[Row], sets: Mapping[str, Row]
 ) -> Iterator[RuleText]:
-    for row_id in _used(configurations, steps):
-        row = sets.get(row_id)
-        if row is not None:
-            text = row.get("msdyn_rulesetdefinition") or ""
-            yield RuleText(stream, row.get("msdyn_name") or row["msdyn_decisionrulesetid"], text, _read(text)[0])
+    for row in filter(None, map(sets.get, _used(configurations, steps))):
+        text = row.get("msdyn_rulesetdefinition") or ""
+        yield RuleText(stream, row.get("msdyn_name") or row["msdyn_decisionrulesetid"], text, _read(text)[0])
 
 
 def _of_stream(stream: str, configurations: Sequence[Row], steps: Sequence[Row], sets: Mapping[str, Row]) -> RouteRules:

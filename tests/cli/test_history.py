@@ -86,6 +86,19 @@ def test_what_somebody_changed_since_is_named(at: Run, back: Run, emulator: Emul
     assert emulator.sql("SELECT msdyn_priority FROM queue WHERE name = 'Health bot'") == [(5,)]
 
 
+def test_columns_that_nobody_changed_since_are_given_back(at: Run, back: Run, emulator: Emulator) -> None:
+    applied(at)
+    queue = emulator.sql("SELECT queueid FROM queue WHERE name = 'Health bot'")[0][0]
+    emulator.change("queue", queue, msdyn_priority=9, description="Theirs")
+    name = applied(at)
+    emulator.change("queue", queue, msdyn_priority=5)
+    ended = back(name, "--yes")
+    assert ended.code == 0
+    assert "queue:Health bot: left as it is: somebody changed it since (msdyn_priority)" in ended.out
+    (row,) = emulator.sql("SELECT msdyn_priority, description FROM queue WHERE name = 'Health bot'")
+    assert row == (5, "Theirs")
+
+
 def test_people_are_masked_and_the_organization_is_checked(at: Run, back: Run, emulator: Emulator) -> None:
     name = applied(at)
     queue = emulator.sql("SELECT queueid FROM queue WHERE name = 'Health bot'")[0][0]
