@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import click
 
 from d365setup.apply import Settings
+from d365setup.cli.asking import ask
 from d365setup.cli.deciding import decided
 from d365setup.cli.environment import opened
 from d365setup.cli.options import (
@@ -27,7 +27,7 @@ from d365setup.cli.output import Output
 from d365setup.cli.removing import allowed, check_removals, with_allow_delete, with_prune
 from d365setup.cli.saving import check_age, playbook_of, read_saved
 from d365setup.cli.stopping import stoppable
-from d365setup.errors import Refused, UsageError
+from d365setup.errors import UsageError
 from d365setup.lease import held
 from d365setup.model import Plan, Run
 from d365setup.saved import Saved
@@ -168,13 +168,11 @@ def _taken_back(failed: Run, session: Session, settings: Settings, output: Outpu
 
 
 def _ask(plan: Plan, output: Output) -> None:
-    """Show the plan and ask. Raises Refused when nobody can be asked, or says no."""
+    """Ask, unless nothing would be written."""
     writes = sum(1 for change in plan.changes if not change.manual)
     if not writes:
         return
-    output.show(plan)
-    if not sys.stdin.isatty():
-        raise Refused("there is no terminal to ask on, and nothing was written; add --yes to apply without asking")
     changes = "1 change" if writes == 1 else f"{writes} changes"
-    if not output.confirmed(f"Apply {changes} to {plan.environment.name} ({plan.environment.url})?"):
-        raise Refused("not applied: you did not say yes; nothing was written")
+    question = f"Apply {changes} to {plan.environment.name} ({plan.environment.url})?"
+    declined = "not applied: you did not say yes; nothing was written"
+    ask(plan, question, output, unasked="apply without asking", declined=declined)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,13 +9,13 @@ from typing import Literal
 import click
 
 from d365setup.apply import Settings
+from d365setup.cli.asking import ask
 from d365setup.cli.deciding import decided
 from d365setup.cli.environment import opened
 from d365setup.cli.options import Given, Target, gathered, taught, with_output, with_target, with_variables
 from d365setup.cli.output import Output
 from d365setup.cli.removing import allowed, check_removals, with_allow_delete
 from d365setup.cli.stopping import stoppable
-from d365setup.errors import Refused
 from d365setup.model import Plan, Run
 
 _HELP = taught(
@@ -83,11 +82,9 @@ def command(playbook: Path, *, choices: Choices, given: Given, target: Target, o
 
 
 def _ask(plan: Plan, output: Output) -> None:
-    """Show what goes and what stays, and ask. Raises Refused when nobody can be asked, or says no."""
-    output.show(plan)
-    if not sys.stdin.isatty():
-        raise Refused("there is no terminal to ask on, and nothing was written; add --yes to destroy without asking")
+    """Show what goes and what stays, and ask."""
     things = "1 thing" if len(plan.changes) == 1 else f"{len(plan.changes)} things"
     where = f"{plan.environment.name} ({plan.environment.url})"
-    if not output.confirmed(f"Take {things} away that {plan.playbook} made on {where}?"):
-        raise Refused("nothing was taken away: you did not say yes")
+    question = f"Take {things} away that {plan.playbook} made on {where}?"
+    declined = "nothing was taken away: you did not say yes"
+    ask(plan, question, output, unasked="destroy without asking", declined=declined)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from d365setup.apply import Settings
+from d365setup.cli.asking import ask
 from d365setup.cli.environment import Surroundings, reached
 from d365setup.cli.options import Target, taught, with_output, with_target
 from d365setup.cli.output import Output
 from d365setup.cli.stopping import stoppable
-from d365setup.errors import Refused
 from d365setup.journal import Runs
 from d365setup.model import Run
 from d365setup.rollback import Rollback
@@ -44,11 +42,9 @@ def command(run: str, *, yes: bool, target: Target, output: Output) -> int:
         if not undoing.steps:
             return output.emit(Run(undoing.plan, traffic=traffic_of(client), command="rollback", undoes=run))
         if not yes:
-            output.show(undoing.plan)
-            if not sys.stdin.isatty():
-                raise Refused("there is no terminal to ask on, and nothing was written; add --yes to do it unasked")
-            if not output.confirmed(f"Take back run {run} on {undoing.plan.environment.name}?"):
-                raise Refused("not taken back: you did not say yes; nothing was written")
+            question = f"Take back run {run} on {undoing.plan.environment.name}?"
+            declined = "not taken back: you did not say yes; nothing was written"
+            ask(undoing.plan, question, output, unasked="do it unasked", declined=declined)
         with stoppable() as stop:
             taken_back = rollback.carry_out(undoing, Settings(stopping=stop), output.progress)
         return output.emit(taken_back)

@@ -1,0 +1,18 @@
+"""The question before something is written: show what would be done, and take nothing but a yes for one."""
+
+from __future__ import annotations
+
+import sys
+
+from d365setup.cli.output import Output
+from d365setup.errors import Refused
+from d365setup.model import Plan
+
+
+def ask(plan: Plan, question: str, output: Output, *, unasked: str, declined: str) -> None:
+    """Show the plan and ask. Raises Refused when nobody can be asked (``unasked`` says what --yes does), or says no."""
+    output.show(plan)
+    if not sys.stdin.isatty():
+        raise Refused(f"there is no terminal to ask on, and nothing was written; add --yes to {unasked}")
+    if not output.confirmed(question):
+        raise Refused(declined)
