@@ -248,7 +248,9 @@ def _told(run: Run) -> str:
 
 
 def _next(run: Run) -> Iterator[str]:
-    if run.after_failure:
+    if run.interrupted:
+        yield "next: it was stopped before the end; the same again goes on, and leaves alone what is verified"
+    elif run.after_failure:
         as_before = "as it was before" if run.exit_code == 1 else "partly as it was before: see above"
         yield f"next: mend what failed and apply again; the environment is {as_before}"
     elif run.exit_code == 3:

@@ -282,6 +282,15 @@ def test_a_signal_while_writing_finishes_what_is_under_way(number: int, run: Run
 
 
 @WINDOWS
+def test_the_text_of_a_stopped_apply_says_how_to_go_on() -> None:
+    code, out, _ = apply_interrupted(5, hold=False)
+    assert code == 130
+    assert out.endswith(
+        "next: it was stopped before the end; the same again goes on, and leaves alone what is verified\n"
+    )
+
+
+@WINDOWS
 def test_the_second_ctrl_c_stops_at_once_and_the_journal_stays_open(run: Run) -> None:
     code, out, err = apply_interrupted(6, hold=True, times=2)  # four reads, the first stage, the second stage
     assert (code, out) == (130, "")
