@@ -141,7 +141,7 @@ class Spec:
         """What pairs this with a live row; a deterministic row id is made from it."""
         return self.key
 
-    @property
+    @cached_property
     def id(self) -> ResourceId:
         """Kind and key."""
         return ResourceId(self.kind, self.key)
@@ -254,6 +254,11 @@ class Live(Generic[S]):
     managed: bool = False
     row: Row = field(default_factory=dict, compare=False, repr=False)
 
+    @cached_property
+    def pair(self) -> tuple[str, str]:
+        """Kind and identity: what pairs it with a spec. Kept, because each look into an apply asks every life."""
+        return (self.spec.kind, self.spec.identity)
+
 
 @dataclass(frozen=True)
 class Named:
@@ -279,7 +284,7 @@ class LiveState:
 
     @cached_property
     def _by_identity(self) -> Mapping[tuple[str, str], Live[Any]]:
-        return {(live.spec.kind, live.spec.identity): live for live in reversed(self.lives)}
+        return {live.pair: live for live in reversed(self.lives)}
 
     @cached_property
     def _sorted_out(self) -> dict[type, tuple[Any, ...]]:

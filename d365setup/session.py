@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from d365setup import __version__
 from d365setup.apply import Settings, apply_plan, estimate, failure_of
-from d365setup.apply.parcels import loaded
+from d365setup.apply.parcels import Parcel, loaded
 from d365setup.dataverse.batch import MAX_REQUESTS
 from d365setup.dataverse.client import Client
 from d365setup.dataverse.errors import BadRequest, DataverseError, Forbidden, NotFound, ReadFailed
@@ -91,8 +91,9 @@ class Session:
         decision = decide(name, sha256, desired, live, self.kinds, prune=self._pruned(live))
         if not decision.plan.changes:
             return decision
-        check_batches(decision, self.kinds, self.client.width, whole=whole_stages)
-        cost = estimate(decision, self.kinds, self.client.width, reads, whole=whole_stages)
+        stages = loaded(decision, self.kinds).stages(self.client.width, whole=whole_stages)
+        check_batches(stages, whole=whole_stages)
+        cost = estimate(stages, self.client.width, reads)
         return replace(decision, plan=decision.plan.with_cost(cost))
 
     def _pruned(self, live: LiveState) -> Prune | None:
@@ -223,11 +224,9 @@ def _settled(recording: Recording, landed: Mapping[int, bool | None]) -> Note:
     return Note("warning", ResourceId("run", recording.run), f"{told}; the run is settled now")
 
 
-def check_batches(decision: Decision, kinds: Kinds, width: int, *, whole: bool) -> None:
+def check_batches(stages: Sequence[Sequence[Parcel]], *, whole: bool) -> None:
     """Raise Refused when a change set and the reads behind it are more than the service takes in one request."""
-    if len(decision.writes) < MAX_REQUESTS // 4:  # no write is read back by more than three reads
-        return
-    for stage in loaded(decision, kinds).stages(width, whole=whole):
+    for stage in stages:
         for parcel in stage:
             count = len(parcel.writes) + len(parcel.queries)
             if count > MAX_REQUESTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from d365setup import staging
@@ -59,19 +60,32 @@ class Load:
         return [list(self._parcels(change_sets)) for change_sets in found]
 
     def _parcels(self, change_sets: Iterable[Sequence[Write]]) -> Iterator[Parcel]:
-        changes = {change.id: change for change in self.decision.plan.changes}
         for writes in change_sets:
             made = dict.fromkeys(each for write in writes for each in write.changes)
-            own = [changes[each] for each in made]
-            queries = (*readback(own, self.kinds), *self._gates(frozenset(made), changes))
+            own = [self._changes[each] for each in made]
+            queries = (*readback(own, self.kinds), *self._gates(frozenset(made)))
             yield Parcel(tuple(writes), tuple(own), tuple(dict.fromkeys(queries)))
 
-    def _gates(self, made: frozenset[ResourceId], changes: Mapping[ResourceId, Change]) -> Iterator[Query]:
+    def _gates(self, made: frozenset[ResourceId]) -> Iterator[Query]:
         """Reads that tell whether later changes may go ahead, where this change set makes what they need."""
-        later = [write for write in self.decision.writes if write.needs & made and not made.issuperset(write.changes)]
-        waiting = dict.fromkeys(each for write in later for each in write.changes)
+        places = sorted({place for each in made for place in self._needing.get(each, ())})
+        later = (self.decision.writes[place].changes for place in places)
+        waiting = dict.fromkeys(each for changes in later if not made.issuperset(changes) for each in changes)
         for kind in self.kinds.values():
-            yield from kind.gate([changes[each] for each in waiting if each.kind == kind.kind])
+            yield from kind.gate([self._changes[each] for each in waiting if each.kind == kind.kind])
+
+    @cached_property
+    def _changes(self) -> Mapping[ResourceId, Change]:
+        return {change.id: change for change in self.decision.plan.changes}
+
+    @cached_property
+    def _needing(self) -> Mapping[ResourceId, Sequence[int]]:
+        """The writes that need a change, by their places: asked for each change set, of each change in it."""
+        found: dict[ResourceId, list[int]] = {}
+        for place, write in enumerate(self.decision.writes):
+            for each in write.needs:
+                found.setdefault(each, []).append(place)
+        return found
 
 
 def loaded(decision: Decision, kinds: Kinds) -> Load:
@@ -80,9 +94,8 @@ def loaded(decision: Decision, kinds: Kinds) -> Load:
     return Load(decision, kinds, waits)
 
 
-def estimate(decision: Decision, kinds: Kinds, width: int, reads: int, *, whole: bool = False) -> Cost:
-    """What applying this plan takes: the reading of a plan (``reads`` queries), then each stage."""
-    stages = loaded(decision, kinds).stages(width, whole=whole)
+def estimate(stages: Sequence[Sequence[Parcel]], width: int, reads: int) -> Cost:
+    """What applying a plan takes: its reading (``reads`` queries), then each stage."""
     parcels = [parcel for stage in stages for parcel in stage]
     operations = reads + sum(len(parcel.writes) + len(parcel.queries) for parcel in parcels)
     return Cost(1 + len(stages), min(width, reads) + len(parcels), operations)

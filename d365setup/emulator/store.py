@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -127,6 +129,7 @@ class Store:
         self._writer = threading.RLock()
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         try:
+            _begin_blank(path, schema)
             self.is_new = self._create_tables()
         except sqlite3.DatabaseError as error:
             self.close()
@@ -202,6 +205,27 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS _entra (applicationid TEXT PRIMARY KEY, name TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _roleprivilege (roleid TEXT, privilege TEXT, level TEXT, UNIQUE (roleid, privilege))",
 )
+
+
+_blanks: dict[int, bytes] = {}
+
+
+def _begin_blank(path: Path, schema: Schema) -> None:
+    """Give a file that is not there yet its empty tables, which one process makes once: a rehearsal has many files."""
+    if path.exists():
+        return
+    fresh = path.with_name(f"{path.name}.{new_id()}")
+    fresh.write_bytes(_blanks.get(id(schema)) or _blanks.setdefault(id(schema), _blank(schema)))
+    with contextlib.suppress(FileExistsError):  # another process was first: its tables are as good
+        os.link(fresh, path)
+    fresh.unlink()
+
+
+def _blank(schema: Schema) -> bytes:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for table in schema.tables.values():
+            _create(connection, table)
+        return connection.serialize()
 
 
 def _complete(connection: sqlite3.Connection, table: Table) -> None:

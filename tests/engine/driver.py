@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from d365setup.apply import Settings, apply_plan, estimate
+from d365setup.apply.parcels import loaded
 from d365setup.dataverse.auth import StaticToken
 from d365setup.dataverse.client import Client
 from d365setup.emulator import Emulator, Request
@@ -84,7 +85,7 @@ def decided(emulator: Emulator, text: str, *, client: Client | None = None) -> D
     live = read_live(own, KINDS, wants.desired)
     decision = decide(wants.name, wants.sha256, wants.desired, live, KINDS)
     reads = len(ABOUT) + len(list(wanted(KINDS, wants.desired)))
-    cost = estimate(decision, KINDS, own.width, reads)
+    cost = estimate(loaded(decision, KINDS).stages(own.width), own.width, reads)
     if client is None:
         own.close()
     return replace(decision, plan=decision.plan.with_cost(cost))
