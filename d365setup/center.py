@@ -300,6 +300,8 @@ class ContactCenter:
     organization: str = ""
     root_business_unit: str = ""
     declines_allowed: int | None = None
+    # What a rule has instead of its queue's own, by overflow rule set id (`Rule.overflow`); one not here was not read.
+    overflows: Mapping[str, tuple[Overflow, ...]] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
 
     @cached_property

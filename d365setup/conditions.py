@@ -6,7 +6,7 @@ Nothing here knows how a condition is stored; `ruleset` reads and writes that.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeGuard
 
@@ -55,10 +55,28 @@ class AnyOf:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """One plain comparison this tool never writes: ``operator`` and ``value`` as stored, None without a value.
+
+    ``subject`` is the attribute compared; ``variable`` its name where it is a context variable, else "".
+    """
+
+    subject: str
+    operator: str
+    value: str | None = None
+    unit: str = ""
+    variable: str = ""
+
+
+@dataclass(frozen=True)
 class Foreign:
-    """A live condition that can be shown and kept but neither evaluated nor written."""
+    """A live condition that can be shown and kept but not written.
+
+    ``comparison`` is what it compares, None where it is not one plain comparison; the text tells two apart.
+    """
 
     text: str
+    comparison: Comparison | None = field(default=None, compare=False, repr=False)
 
 
 Condition: TypeAlias = Test | All | AnyOf | Foreign
@@ -93,8 +111,17 @@ def same(one: Condition, other: Condition) -> bool:
 
 
 def variables(condition: Condition) -> frozenset[str]:
-    """Every context variable the condition compares; what a foreign part reads is not known."""
+    """Every context variable the condition compares; what a foreign part reads is not counted."""
     return frozenset(test.variable for test in _tests(condition))
+
+
+def foreign_parts(condition: Condition) -> Iterator[Foreign]:
+    """Every part that this tool could not have written, in the order they stand in."""
+    if isinstance(condition, Foreign):
+        yield condition
+    elif isinstance(condition, All | AnyOf):
+        for part in condition.parts:
+            yield from foreign_parts(part)
 
 
 def describe(condition: Condition) -> str:

@@ -2,7 +2,9 @@
 
 D365SetupError
  ├─ PlaybookError      2  the playbook says something it must not; carries every mistake at once
+ │   └─ WaiversError   2  the same of a file of waivers
  ├─ UsageError         2  the call itself is wrong: an option, a URL, an empty secret
+ ├─ TestsFailed        4  a test of the playbook failed: routing would not do what it expects
  ├─ Unresolvable       1  only the environment could tell: no such user, two such queues
  ├─ Refused            5  we could, but will not: safety limit, managed row, another organization
  │   └─ Stale          5  a saved plan, and the environment has changed since it was made
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from d365setup.model import Note, Source
 
@@ -39,10 +42,17 @@ class PlaybookError(D365SetupError):
     """The playbook cannot be used. ``mistakes`` holds all of them, in file order."""
 
     exit_code = 2
+    file = "playbook"  # what the mistakes are in
 
     def __init__(self, mistakes: Sequence[PlaybookMistake]) -> None:
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class WaiversError(PlaybookError):
+    """The file of waivers cannot be used; its mistakes are told like a playbook's."""
+
+    file = "file of waivers"
 
 
 class UsageError(D365SetupError):
@@ -58,6 +68,17 @@ class Unresolvable(D365SetupError):
         self.notes = tuple(notes)
         self.exit_code = 5 if all(note.refused for note in self.notes) else 1
         super().__init__("\n".join(_told(note) for note in self.notes))
+
+
+class TestsFailed(D365SetupError):
+    """A playbook's tests, run on what an apply would leave behind; ``proof`` is what they came to (`proof.Proof`)."""
+
+    __test__: ClassVar[bool] = False  # pytest would otherwise collect whatever is called Test…
+    exit_code = 4
+
+    def __init__(self, proof: Any) -> None:
+        self.proof = proof
+        super().__init__(f"not applied: {proof.summary}, and nothing was written")
 
 
 class Refused(D365SetupError):

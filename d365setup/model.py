@@ -458,6 +458,7 @@ class Plan:
     unchanged: int = 0
     warnings: tuple[Note, ...] = ()
     cost: Cost = Cost()
+    proof: Any = field(default=None, compare=False, repr=False)  # what the playbook's tests came to (`proof.Proof`)
 
     @property
     def fingerprint(self) -> str:
@@ -471,8 +472,11 @@ class Plan:
 
     @property
     def exit_code(self) -> int:
-        """0 in line, 3 changes pending."""
-        return 3 if self.changes else 0
+        """0 in line, 3 changes pending, 4 in line and a test of the playbook failed or a waiver has expired."""
+        if self.changes:
+            return 3
+        is_expired = any(note.severity == "error" for note in self.warnings)
+        return 4 if is_expired else self.proof.exit_code if self.proof else 0
 
     def with_cost(self, cost: Cost) -> Plan:
         """The same plan, priced."""

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,8 +37,10 @@ class Saved:
     texts: tuple[tuple[str, str], ...]
     variables: Mapping[str, str]
     prune: bool
+    skip_tests: bool
     changes: tuple[Data, ...]
     writes: tuple[Data, ...]
+    sha256: str = ""  # of the file's bytes
 
 
 def is_saved_plan(start: bytes) -> bool:
@@ -47,7 +49,13 @@ def is_saved_plan(start: bytes) -> bool:
 
 
 def document(
-    decision: Decision, texts: Sequence[tuple[str, str]], variables: Mapping[str, str], at: datetime, *, prune: bool
+    decision: Decision,
+    texts: Sequence[tuple[str, str]],
+    variables: Mapping[str, str],
+    at: datetime,
+    *,
+    prune: bool,
+    skip_tests: bool = False,
 ) -> bytes:
     """The file's bytes. They end with a digest over all others, and none can be altered unnoticed."""
     plan, where = decision.plan, decision.plan.environment
@@ -58,6 +66,7 @@ def document(
         "playbook": {"name": plan.playbook, "sha256": plan.sha256, "files": [list(each) for each in texts]},
         "variables": dict(variables),
         "prune": prune,
+        "skip_tests": skip_tests,
         "fingerprint": plan.fingerprint,
         "changes": [_change(each) for each in plan.changes],
         "writes": [_write(each) for each in decision.writes],
@@ -88,7 +97,7 @@ def parsed(data: bytes, name: str) -> Saved:
     if whole != data or not isinstance(seal, str):
         raise Refused(f"{name} is not as `plan --out` wrote it: somebody edited it, and it is not applied; {_AGAIN}")
     try:
-        return _read(content)
+        return replace(_read(content), sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{name} is no saved plan ({type(error).__name__}: {error}); {_AGAIN}") from None
 
@@ -102,6 +111,7 @@ def _read(content: Data) -> Saved:
         texts=tuple((str(file), str(text)) for file, text in playbook["files"]),
         variables={str(name): str(value) for name, value in content["variables"].items()},
         prune=content["prune"] is True,
+        skip_tests=content.get("skip_tests") is True,  # plans saved before there were tests have none
         changes=tuple(content["changes"]),
         writes=tuple(content["writes"]),
     )

@@ -34,7 +34,7 @@ workstreams:
       - {name: Spare, type: number}
     routing_rules:
       - {name: First, when: {Topic: a}, queue: Mixed}
-      - {name: Second, when: {Topic: b}, queue: Mixed}
+      - {name: Second, when: {variable: Topic, operator: has a value}, queue: Mixed}
       - {name: Third, queue: Health bot}
 """
 

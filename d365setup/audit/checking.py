@@ -15,12 +15,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from d365setup.audit.findings import LEVELS, Audit, Finding, Level, Subject, Unchecked
-from d365setup.center import ContactCenter, Queue, User, Workstream
+from d365setup.center import ContactCenter, Queue, RuleSet, User, Workstream
+from d365setup.model import NOWHERE, join_key
 from d365setup.pages import page
-from d365setup.playbook import Playbook
+from d365setup.ruleset import Rule
+
+if TYPE_CHECKING:  # reports import this package, and most commands load no playbook
+    from d365setup.playbook import Playbook
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ class Seen:
     center: ContactCenter
     now: datetime
     playbook: Playbook | None = None
+
+    @property
+    def workstreams(self) -> tuple[Workstream, ...]:
+        """The work streams in use: an inactive one gets no conversation."""
+        return tuple(each for each in self.center.workstreams if each.active)
 
 
 Result: TypeAlias = Finding | Unchecked
@@ -119,3 +128,18 @@ def about_user(user: User) -> Subject:
 def about_workstream(stream: Workstream) -> Subject:
     """A work stream as a subject."""
     return Subject("workstream", stream.name, stream.row_id, "msdyn_liveworkstream", stream.source)
+
+
+def about_rule(stream: Workstream, rule_set: RuleSet, rule: Rule) -> Subject:
+    """A rule as a subject; a browser shows the rule set it stands in."""
+    kind = "routing_rule" if rule_set is stream.routes else "classification_rule"
+    source = rule_set.sources.get(rule.id, NOWHERE)
+    return Subject(kind, join_key(stream.name, rule.name), rule_set.row_id, "msdyn_decisionruleset", source)
+
+
+def about_variable(stream: Workstream, name: str) -> Subject:
+    """A context variable as a subject, declared or not."""
+    known = stream.variable(name)
+    row_id, source = (known.row_id, known.source) if known else ("", stream.source)
+    table = "msdyn_ocliveworkstreamcontextvariable"
+    return Subject("context_variable", join_key(stream.name, name), row_id, table, source)

@@ -26,7 +26,9 @@ from d365setup.cli.options import (
 from d365setup.cli.output import Output
 from d365setup.cli.removing import allowed, check_removals, with_allow_delete, with_prune
 from d365setup.cli.saving import check_age, playbook_of, read_saved
+from d365setup.cli.sealing import with_evidence
 from d365setup.cli.stopping import stoppable
+from d365setup.cli.testing import check_tests, proven, with_skip_tests
 from d365setup.errors import UsageError
 from d365setup.lease import held
 from d365setup.model import Plan, Run
@@ -39,7 +41,8 @@ _HELP = taught(
     "d365setup apply contoso.yaml --url https://contoso.crm.dynamics.com",
     "d365setup apply plan.json --yes --max-age 2h",
     "d365setup apply contoso.yaml --yes --expect-organization 'Contoso Health' --report run.json",
-    exits="0 all verified, 1 failed, 3 a manual step is left, 5 refused, 7 some landed and some did not.",
+    exits="0 all verified, 1 failed, 3 a manual step is left, 4 a test of the playbook failed and nothing was written, "
+    "5 refused, 7 some landed and some did not.",
 )
 
 
@@ -51,6 +54,7 @@ class Choices:
     transaction: Literal["auto", "stage"] = "auto"
     contract_wait: float = 60.0
     prune: bool = False
+    skip_tests: bool = False
     allow_delete: tuple[str, ...] = ()
     on_error: Literal["leave", "rollback"] = "leave"
     max_age: float = 86400.0
@@ -103,6 +107,7 @@ _with_choices = gathered(
         help="Hold this file, in a place all of you share, while applying; refuse while somebody else does.",
     ),
     with_prune,
+    with_skip_tests,
     with_allow_delete,
 )
 
@@ -113,17 +118,23 @@ _with_choices = gathered(
 @with_variables
 @with_target
 @with_output
+@with_evidence
 def command(playbook: Path, *, choices: Choices, given: Given, target: Target, output: Output) -> int:
-    """Read, compare, ask, write, read back."""
+    """Read, compare, test, ask, write, read back."""
     removals = allowed(choices.allow_delete)
     plan = _saved(playbook, choices, given)
     wants = playbook_of(plan) if plan else None
+    if plan is not None:
+        output.notebook.took("saved plan", str(playbook), plan.sha256)
     with (
         held(choices.lease) as still_ours,
         opened(playbook, given, target, output, read_only=False, playbook=wants) as found,
     ):
         session = found.pruning() if (plan.prune if plan else choices.prune) else found
-        decision = decided(session, target, output, whole_stages=choices.settings.whole_stages, plan=plan)
+        planned = decided(session, target, output, whole_stages=choices.settings.whole_stages, plan=plan)
+        skip = choices.skip_tests or (plan is not None and plan.skip_tests)
+        decision = proven(planned, session.playbook, skip=skip)
+        check_tests(decision, output)
         check_removals(decision, removals, output)
         settled = tuple(session.settle(decision.scope.live))
         if not decision.plan.changes:

@@ -17,10 +17,12 @@ def decided(
     """The plan for this session. Raises DataverseError, Refused, Unresolvable, Stale where it is not the saved one."""
     output.know_people((), bots_of(session.playbook))
     live = session.look(target.expect_organization or "")
+    output.notebook.environment = live.environment
     if plan is not None:
         check_environment(plan, live.environment)
     output.know_people(people_of(live), bots_of(session.playbook))
     decision = session.decide(live, whole_stages=whole_stages)
+    output.notebook.beside.append(decision.plan)
     if plan is not None:
         check_same(plan, decision)
     return decision

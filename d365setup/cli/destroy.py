@@ -15,6 +15,7 @@ from d365setup.cli.environment import opened
 from d365setup.cli.options import Given, Target, gathered, taught, with_output, with_target, with_variables
 from d365setup.cli.output import Output
 from d365setup.cli.removing import allowed, check_removals, with_allow_delete
+from d365setup.cli.sealing import with_evidence
 from d365setup.cli.stopping import stoppable
 from d365setup.model import Plan, Run
 
@@ -63,6 +64,7 @@ _with_choices = gathered(
 @with_variables
 @with_target
 @with_output
+@with_evidence
 def command(playbook: Path, *, choices: Choices, given: Given, target: Target, output: Output) -> int:
     """Read, decide, ask, write, read back."""
     removals = allowed(choices.allow_delete)

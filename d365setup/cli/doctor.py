@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from d365setup.cli.environment import Surroundings, loaded, reached
-from d365setup.cli.options import Given, Target, taught, with_output, with_target, with_variables
+from d365setup.cli.options import Given, Target, taught, with_plain_output, with_target, with_variables
 from d365setup.cli.output import Output
 from d365setup.cli.signin import Choice
 from d365setup.dataverse.auth.secret import StaticToken
@@ -42,7 +42,7 @@ _SIGN_IN = "check the way to sign in; docs/sign-in.md tells them all"
 @click.argument("playbook", required=False, type=click.Path(path_type=Path))
 @with_variables
 @with_target
-@with_output
+@with_plain_output
 def command(playbook: Path | None, *, given: Given, target: Target, output: Output) -> int:
     """Ask for everything, then judge it."""
     around = Surroundings.here()

@@ -24,6 +24,7 @@ from d365setup.dataverse.client import Client
 from d365setup.dataverse.sessions import existing_bundle
 from d365setup.dataverse.shared_gate import default_folder
 from d365setup.errors import UsageError
+from d365setup.evidence.chain import sha256
 from d365setup.journal import Runs
 from d365setup.kinds import discover, specs
 from d365setup.playbook import Environ, Playbook, environment, load_file
@@ -118,6 +119,8 @@ def opened(
     url = _chosen(target, around.variables)
     playbook = playbook or loaded(path, given, around, examples=target.emulator)
     with _reached(url, target, around, output, read_only=read_only) as (client, _):
+        for name, text in playbook.texts:
+            output.notebook.took("playbook", name, sha256(text.encode("utf-8", "surrogatepass")))
         yield Session(client, discover(), playbook, Runs(around.state_dir(target.state_dir)))
 
 
@@ -127,6 +130,8 @@ def reached(target: Target, output: Output, *, read_only: bool) -> Iterator[tupl
     around = Surroundings.here()
     url = _chosen(target, around.variables)
     with _reached(url, target, around, output, read_only=read_only) as found:
+        if output.notebook.seal is not None:  # evidence says who looked; nobody else needs to know
+            output.notebook.user_id = str((found[0].get("WhoAmI").body or {}).get("UserId", ""))
         yield found
 
 
@@ -197,8 +202,9 @@ def _client(  # what a client is made of
     gate_folder: Path | None = None,
 ) -> Client:
     waits = Waits(output)
+    output.notebook.sign_in, output.notebook.application = choice.title, choice.application
     with _translated():
-        return Client(
+        client = Client(
             url,
             choice.source,
             read_only=read_only,
@@ -209,6 +215,8 @@ def _client(  # what a client is made of
             gate_folder=gate_folder,
             on_note=waits.noted,
         )
+    output.notebook.clients.append(client)
+    return client
 
 
 def open_emulator(data: Path, options: Any = None) -> Emulator:

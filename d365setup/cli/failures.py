@@ -11,7 +11,7 @@ import click
 
 from d365setup.apply import failure_of
 from d365setup.dataverse.errors import AuthError, DataverseError, ReadFailed
-from d365setup.errors import D365SetupError, PlaybookError, Stale, Unresolvable
+from d365setup.errors import D365SetupError, PlaybookError, Stale, TestsFailed, Unresolvable
 from d365setup.model import INTERRUPTED
 from d365setup.report import ErrorReport, Problem
 from d365setup.session import Unfinished
@@ -41,6 +41,8 @@ def _ours(error: D365SetupError) -> ErrorReport:
             return _playbook(error)
         case Unresolvable():
             return _unresolvable(error)
+        case TestsFailed():
+            return _tests(error)
         case Stale():
             return _stale(error)
         case Unfinished():
@@ -51,13 +53,23 @@ def _ours(error: D365SetupError) -> ErrorReport:
 def _playbook(error: PlaybookError) -> ErrorReport:
     problems = tuple(Problem(each.message, "", each.source) for each in error.mistakes)
     count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-    return ErrorReport(f"the playbook cannot be used, it has {count}; nothing was sent", error.exit_code, problems)
+    return ErrorReport(f"the {error.file} cannot be used, it has {count}; nothing was sent", error.exit_code, problems)
 
 
 def _unresolvable(error: Unresolvable) -> ErrorReport:
     problems = tuple(Problem(each.message, str(each.id), each.source, each.severity) for each in error.notes)
     message = "the environment cannot be brought to what the playbook says; nothing was written"
     return ErrorReport(message, error.exit_code, problems)
+
+
+def _tests(error: TestsFailed) -> ErrorReport:
+    found = [(test, unmet) for test in error.proof.failed for unmet in test.problems]
+    problems = tuple(Problem(unmet.message, f"test:{test.name}", unmet.source) for test, unmet in found)
+    hint = (
+        "mend the rules, the members or the test; `d365setup simulate` shows a conversation step by step, and "
+        "--skip-tests applies all the same, which the run then says"
+    )
+    return ErrorReport(str(error), error.exit_code, problems, hint, proof=error.proof)
 
 
 def _stale(error: Stale) -> ErrorReport:

@@ -8,11 +8,14 @@ import sys
 import traceback
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from d365setup import __version__
+
+if TYPE_CHECKING:
+    from d365setup.report import Form
 
 # name -> (module, what the list of commands says); the module is loaded when its command is asked for
 COMMANDS = {
@@ -21,9 +24,13 @@ COMMANDS = {
     "apply": ("d365setup.cli.apply", "Bring an environment to what a playbook says."),
     "destroy": ("d365setup.cli.destroy", "Take away what a playbook made."),
     "verify": ("d365setup.cli.verify", "Compare an environment with a playbook. Read-only."),
+    "simulate": ("d365setup.cli.simulate", "Show where a conversation goes, and why. Read-only."),
+    "audit": ("d365setup.cli.audit", "Find what strands conversations, and the cure. Read-only."),
     "history": ("d365setup.cli.history", "List the runs done from here, or show one."),
     "rollback": ("d365setup.cli.rollback", "Take a recorded run back."),
     "doctor": ("d365setup.cli.doctor", "Sign-in, privileges, solutions: what is missing. Read-only."),
+    "evidence": ("d365setup.cli.evidence", "Say whether what --evidence sealed was altered."),
+    "explain": ("d365setup.cli.explain", "Say what a finding or an error code means."),
     "schema": ("d365setup.cli.schema", "Print a JSON Schema: of playbooks, or of an output."),
     "emulator": ("d365setup.cli.emulator", "Serve or reset the built-in Dataverse emulator."),
 }
@@ -43,10 +50,11 @@ Exit codes:
   1  failed                     6  not reachable, sign-in, permission
   2  usage, invalid playbook    7  some changes landed, some did not
   3  changes pending, drift     8  throttled out, nothing written
-  130  interrupted
+  4  a finding, a failed test   130  interrupted
 
 `d365setup COMMAND --help` shows a command's options and examples."""
 
+_FORMS: tuple[Form, ...] = ("json", "markdown", "html", "junit", "sarif")
 _NO_COMMAND = getattr(click.exceptions, "NoArgsIsHelpError", ())  # its message is the help; not in older clicks
 
 
@@ -93,7 +101,7 @@ def _refused(error: click.ClickException | click.Abort, given: Sequence[str]) ->
         return int(error.exit_code)
     from d365setup.cli.output import Output, Settings  # noqa: PLC0415  # `--help` must not load it
 
-    return Output(Settings(format="json" if _asks_for_json(given) else "text")).failed(error)
+    return Output(Settings(format=_asked_form(given))).failed(error)
 
 
 def _speechless(error: Exception) -> int:
@@ -107,8 +115,11 @@ def _speechless(error: Exception) -> int:
     return 1
 
 
-def _asks_for_json(given: Sequence[str]) -> bool:
-    return "--format=json" in given or ("--format", "json") in pairwise(given)
+def _asked_form(given: Sequence[str]) -> Form:
+    """The format a call asks for, as far as one can tell; text where it names none."""
+    asked = [each.removeprefix("--format=") for each in given if each.startswith("--format=")]
+    asked += [value for option, value in pairwise(given) if option == "--format"]
+    return next((form for form in _FORMS if form in asked), "text")
 
 
 def _speak_any_language() -> None:

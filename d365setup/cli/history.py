@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from d365setup.cli.environment import Surroundings
-from d365setup.cli.options import taught, with_output
+from d365setup.cli.options import taught, with_plain_output
 from d365setup.cli.output import Output
 from d365setup.journal import Recording, Runs
 from d365setup.report import History, Recorded
@@ -33,7 +33,7 @@ State = Literal["ended", "running", "open", "settled"]
     metavar="DIR",
     help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
 )
-@with_output
+@with_plain_output
 def command(run: str | None, *, state_dir: Path | None, output: Output) -> int:
     """Read the journals and show them."""
     runs = Runs(Surroundings.here().state_dir(state_dir))

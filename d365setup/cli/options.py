@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from d365setup.cli.output import Output, Settings
+from d365setup.report import ENDINGS, FORMS, MAX_CHARS, PLAIN, Form
 
 Command = Callable[..., int]
 Decorator = Callable[[Command], Command]
@@ -57,7 +58,7 @@ def gathered(kind: type, name: str, *options: Callable[[Command], Command]) -> D
     def decorate(command: Command) -> Command:
         @wraps(command)
         def call(**values: Any) -> int:
-            own = {field.name: values.pop(field.name) for field in dataclasses.fields(kind)}
+            own = {each.name: values.pop(each.name) for each in dataclasses.fields(kind) if each.name in values}
             return command(**{name: kind(**own)}, **values)
 
         found: Command = call
@@ -145,13 +146,13 @@ def ended(command: Callable[[], int], output: Output) -> int:
         return output.failed(error)
 
 
-def _with_ending(command: Command) -> Command:
+def _with_ending(command: Command, forms: tuple[Form, ...]) -> Command:
     @wraps(command)
     def call(output: Settings, **values: Any) -> int:
         speaker = Output(output)
 
         def act() -> int:
-            speaker.open()
+            speaker.open(forms)
             return command(output=speaker, **values)
 
         return ended(act, speaker)
@@ -159,28 +160,55 @@ def _with_ending(command: Command) -> Command:
     return call
 
 
-_with_settings = gathered(
-    Settings,
-    "output",
-    click.option(
-        "--format",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="What to print on stdout.",
-    ),
-    click.option(
-        "--report", type=_FILE, metavar="FILE", help="Write the result to a file too; .json or .txt says the format."
-    ),
-    click.option("--redact", is_flag=True, help="Show people as person-1, person-2, …"),
-    click.option("--no-color", is_flag=True, help="No colours on a terminal. [env: NO_COLOR]"),
-    click.option("--verbose", is_flag=True, help="One line on stderr for each wait."),
+def _options(forms: tuple[Form, ...]) -> tuple[Decorator, ...]:
+    endings = ", ".join(ending for ending, form in ENDINGS.items() if form in forms)
+    return (
+        click.option(
+            "--format",
+            type=click.Choice(forms),
+            default="text",
+            show_default=True,
+            help="What to print on stdout.",
+        ),
+        click.option(
+            "--report",
+            multiple=True,
+            type=_FILE,
+            metavar="FILE",
+            help=f"Write the result to a file too; its ending says the format: {endings}. Repeats.",
+        ),
+        click.option(
+            "--max-chars",
+            type=click.IntRange(min=300),
+            default=MAX_CHARS,
+            show_default=True,
+            metavar="N",
+            help="The most characters that Markdown may have.",
+        ),
+        click.option("--redact", is_flag=True, help="Show people as person-1, person-2, …"),
+        click.option("--no-color", is_flag=True, help="No colours on a terminal. [env: NO_COLOR]"),
+        click.option("--verbose", is_flag=True, help="One line on stderr for each wait."),
+    )
+
+
+_ANNOTATIONS = click.option(
+    "--annotations",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    envvar="D365_ANNOTATIONS",
+    help="auto: annotations and a job summary in GitHub Actions and Azure Pipelines. "
+    "[env: D365_ANNOTATIONS; default: auto]",
 )
 
 
 def with_output(command: Command) -> Command:
     """Add the output options; the command gets an `Output` and may raise anything."""
-    return _with_settings(_with_ending(command))
+    return gathered(Settings, "output", *_options(FORMS), _ANNOTATIONS)(_with_ending(command, FORMS))
+
+
+def with_plain_output(command: Command) -> Command:
+    """As `with_output`, for a command whose results judge nothing: no JUnit, no SARIF, no annotations."""
+    return gathered(Settings, "output", *_options(PLAIN))(_with_ending(command, PLAIN))
 
 
 def taught(summary: str, *examples: str, exits: str = "") -> str:

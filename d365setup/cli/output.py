@@ -7,18 +7,22 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import click
 
 from d365setup import report
 from d365setup.cli.failures import explained
-from d365setup.errors import UsageError
+from d365setup.cli.notebook import Notebook, landed
+from d365setup.cli.pipelines import below_root, pipeline, room, summarize
+from d365setup.errors import D365SetupError, UsageError
 from d365setup.model import Outcome, Plan
+from d365setup.report import MAX_CHARS
+from d365setup.report.annotations import annotated, disarmed, disarmed_page, summary_file
 from d365setup.report.visible import visible
-
-FORMS: dict[str, report.Form] = {".json": "json", ".txt": "text"}
+from d365setup.session import Unfinished
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,9 @@ class Settings:
     """The output options of a command."""
 
     format: report.Form = "text"
-    report: Path | None = None
+    report: tuple[Path, ...] = ()
+    max_chars: int = MAX_CHARS
+    annotations: Literal["auto", "off"] = "off"
     redact: bool = False
     no_color: bool = False
     verbose: bool = False
@@ -37,32 +43,35 @@ class Output:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self.notebook = Notebook()
         self._mask = report.Mask() if self.settings.redact else None
-        self._file: Path | None = None
+        self._files: list[Path] = []
 
     def know_people(self, people: Iterable[Iterable[str]], bots: Iterable[str]) -> None:
         """From now on mask these people, where masking is asked for; the bots stay."""
         if self._mask is not None:
             self._mask = report.Mask(people, bots)
 
-    def open(self) -> None:
-        """Make sure of the report file before anything is done. Raises UsageError where it cannot be written."""
-        path = self.settings.report
-        if path is None:
-            return
-        if path.suffix not in FORMS:
-            raise UsageError(f"--report {path}: the file's ending says the format, and it can be {' or '.join(FORMS)}")
-        try:
-            path.open("a", encoding="utf-8").close()
-        except OSError as error:
-            raise UsageError(f"--report {path} cannot be written: {error.strerror}") from None
-        self._file = path
+    def open(self, forms: tuple[report.Form, ...] = report.FORMS) -> None:
+        """Make sure of the report files before anything is done. Raises UsageError where one cannot be written."""
+        for path in self.settings.report:
+            _check_ending(path, forms)
+        for path in self.settings.report:
+            try:
+                path.open("a", encoding="utf-8").close()
+            except OSError as error:
+                raise UsageError(f"--report {path} cannot be written: {error.strerror}") from None
+            self._files.append(path)
 
     def emit(self, document: report.Document) -> int:
         """Print the document and write the report; the answer is the exit code."""
+        code = self._sealed(document)
         self._save(document)
+        self._annotate(document)
         is_failure = isinstance(document, report.ErrorReport)
         to_stderr = is_failure and self.settings.format == "text"
+        if is_failure and self.settings.format not in ("text", "json"):  # no person reads those forms on a terminal
+            click.echo(self._text(document, "text", to_stderr=True), nl=False, err=True)
         try:
             click.echo(self._text(document, self.settings.format, to_stderr=to_stderr), nl=False, err=to_stderr)
         except BrokenPipeError:
@@ -70,11 +79,22 @@ class Output:
         except OSError as error:
             click.echo(f"error: the result cannot be printed: {error.strerror}", err=True)
             _let_go(sys.stderr if to_stderr else sys.stdout)
-            return document.exit_code or 1
+            return code or 1
+        return code
+
+    def _sealed(self, document: report.Document) -> int:
+        """Seal the evidence where it was asked for; the exit code, which is 1 where that failed."""
+        try:
+            self.notebook.end(document, self._mask)
+        except (D365SetupError, OSError, ValueError) as error:
+            click.echo(visible(f"error: {error}; {landed(document)}"), err=True)
+            return 1
         return document.exit_code
 
     def failed(self, error: BaseException) -> int:
         """Say why the command ends without a result."""
+        if isinstance(error, Unfinished):
+            self.notebook.beside.append(error.run)
         return self.emit(explained(error))
 
     def show(self, plan: Plan) -> None:
@@ -83,6 +103,7 @@ class Output:
 
     def aside(self, document: report.Document) -> None:
         """What is worth knowing beside the result, as text on stderr."""
+        self.notebook.beside.append(document)
         click.echo(self._text(document, "text", to_stderr=True), err=True)
 
     def confirmed(self, question: str) -> bool:
@@ -101,20 +122,65 @@ class Output:
             click.echo(f"waiting {seconds:.1f} s: {reason}", err=True)
 
     def _save(self, document: report.Document) -> None:
-        if self._file is None:
+        for file in self._files:
+            try:
+                file.write_text(self._rendered(document, report.ENDINGS[file.suffix]), encoding="utf-8")
+            except OSError as error:
+                click.echo(f"the report {file} could not be written: {error.strerror}", err=True)
+
+    def _annotate(self, document: report.Document) -> None:
+        """In a pipeline: a line on stderr for each issue, and the job's summary."""
+        found = pipeline()
+        if found is None or self.settings.annotations == "off":
             return
+        for line in annotated(document, found, self._shown, below_root):
+            click.echo(line, err=True)
         try:
-            text = report.render(document, FORMS[self._file.suffix], mask=self._mask)
-            self._file.write_text(text, encoding="utf-8")
+            if limit := room(found):
+                text = report.markdown(document, limit, mask=self._mask, measure=lambda said: len(said.encode()))
+                for file in summarize(found, text):
+                    click.echo(summary_file(str(file)), err=True)
         except OSError as error:
-            click.echo(f"the report {self._file} could not be written: {error.strerror}", err=True)
+            click.echo(f"the job's summary could not be written: {error.strerror}", err=True)
+
+    def _shown(self, value: object) -> str:
+        return visible(self._mask.text(str(value)) if self._mask else str(value))
+
+    def _rendered(self, document: report.Document, form: report.Form) -> str:
+        return report.render(
+            document,
+            form,
+            mask=self._mask,
+            max_chars=self.settings.max_chars,
+            where=below_root,
+            at=datetime.now(UTC),
+        )
 
     def _text(self, document: report.Document, form: report.Form, *, to_stderr: bool) -> str:
-        return report.render(document, form, mask=self._mask, color=self._color(to_stderr=to_stderr))
+        if form == "text":
+            text = report.render(document, form, mask=self._mask, color=self._color(to_stderr=to_stderr))
+        else:
+            text = self._rendered(document, form)
+        return _for_the_log(text, form) if pipeline() else text
 
     def _color(self, *, to_stderr: bool) -> bool:
         stream = sys.stderr if to_stderr else sys.stdout
         return stream.isatty() and not self.settings.no_color and not os.environ.get("NO_COLOR")
+
+
+def _for_the_log(text: str, form: report.Form) -> str:
+    """What a pipeline's log may show: JSON, JUnit and SARIF hold no command as they are."""
+    if form == "html":
+        return disarmed_page(text)
+    return disarmed(text) if form in ("text", "markdown") else text
+
+
+def _check_ending(path: Path, forms: tuple[report.Form, ...]) -> None:
+    """Raises UsageError for a file whose ending names no form, or one that this command's results do not have."""
+    endings = [ending for ending, form in report.ENDINGS.items() if form in forms]
+    if path.suffix not in endings:
+        may = f"{', '.join(endings[:-1])} or {endings[-1]}"
+        raise UsageError(f"--report {path}: the file's ending says the format, and here it can be {may}")
 
 
 def _let_go(stream: TextIO) -> None:

@@ -9,6 +9,7 @@ from d365setup.cli.asking import ask
 from d365setup.cli.environment import Surroundings, reached
 from d365setup.cli.options import Target, taught, with_output, with_target
 from d365setup.cli.output import Output
+from d365setup.cli.sealing import with_evidence
 from d365setup.cli.stopping import stoppable
 from d365setup.journal import Runs
 from d365setup.model import Run
@@ -30,6 +31,7 @@ _HELP = taught(
 @click.option("--yes", is_flag=True, help="Do not ask; needed where no terminal is.")
 @with_target
 @with_output
+@with_evidence
 def command(run: str, *, yes: bool, target: Target, output: Output) -> int:
     """Read the journal, look, ask, write, read back."""
     runs = Runs(Surroundings.here().state_dir(target.state_dir))
@@ -37,6 +39,7 @@ def command(run: str, *, yes: bool, target: Target, output: Output) -> int:
     with reached(target, output, read_only=False) as (client, _):
         rollback = Rollback(client, runs, recording)
         undoing = rollback.decide(target.expect_organization or "")
+        output.notebook.environment = undoing.plan.environment
         bots = {change.id.key for change in recording.changes if change.id.kind == "bot_user"}
         output.know_people(((name,) for name in undoing.people if name not in bots), bots)
         if not undoing.steps:

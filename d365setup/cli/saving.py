@@ -14,7 +14,7 @@ from d365setup.playbook import Playbook, load_texts
 from d365setup.saved import Saved
 
 
-def save(path: Path, decision: Decision, playbook: Playbook, *, prune: bool = False) -> None:
+def save(path: Path, decision: Decision, playbook: Playbook, *, prune: bool = False, skip_tests: bool = False) -> None:
     """Write the plan, readable by its owner only: it holds people's addresses. Raises UsageError where it cannot be."""
     named_secret = [use.name for use in playbook.variables if use.secret]
     if named_secret:
@@ -23,7 +23,7 @@ def save(path: Path, decision: Decision, playbook: Playbook, *, prune: bool = Fa
             "the variable a format, rename it, or apply the playbook itself"
         )
     values = {use.name: use.value for use in playbook.variables}
-    data = saved.document(decision, playbook.texts, values, datetime.now(UTC), prune=prune)
+    data = saved.document(decision, playbook.texts, values, datetime.now(UTC), prune=prune, skip_tests=skip_tests)
     fresh = path.with_name(f".{path.name}.new")
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -32,6 +32,7 @@ SECRETS = frozenset(
         "D365_CLIENT_SECRET",
         "AZURE_CLIENT_SECRET",
         *PASSWORD,
+        "D365_EVIDENCE_KEY_PASSWORD",
         GITHUB[1],
         PIPELINES[1],
         "IDENTITY_HEADER",
@@ -88,6 +89,7 @@ class Choice:
     source: TokenSource
     others: tuple[tuple[str, str], ...]
     where: str = ""
+    application: str = ""  # the client id that signs in; "" where the way has none
 
 
 def chosen(call: Call) -> Choice:
@@ -102,7 +104,8 @@ def chosen(call: Call) -> Choice:
     others = tuple((way.title, _why_not(way, call, taken)) for way in WAYS if way is not taken)
     directory = getattr(source, "directory", None)
     where = directory.shown if isinstance(directory, Directory) else ""
-    return Choice(taken.title, _because(taken), source, others, where)
+    application = str(getattr(source, "client_id", ""))
+    return Choice(taken.title, _because(taken), source, others, where, application)
 
 
 def tokens(variables: Mapping[str, str], url: str) -> TokenSource:

@@ -1,4 +1,4 @@
-"""`d365setup validate`: playbooks without an environment."""
+"""`d365setup validate`: playbooks without an environment, and their tests."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import click
 from d365setup.cli.environment import Surroundings, loaded
 from d365setup.cli.options import Given, taught, with_output, with_variables
 from d365setup.cli.output import Output
+from d365setup.cli.testing import proven_alone
 from d365setup.errors import PlaybookError
 from d365setup.report import Checked, Problem, Validation
 
 _HELP = taught(
-    "Check playbooks: no network, no credentials, every mistake of every file in one run.",
+    "Check playbooks and run their tests: no network, no credentials, every mistake of every file in one run.",
     "d365setup validate playbooks/health-bot.yaml --examples",
     "d365setup validate playbooks/*.yaml --format json",
     "d365setup validate contoso.yaml --var bot_application_id=5f2c3a1e-7d0b-4e55-8f3a-0a9d1c2b3e4f",
-    exits="0 all are valid, 2 at least one mistake.",
+    exits="0 all are valid and their tests pass, 2 at least one mistake, 4 a test failed.",
 )
 
 
@@ -28,7 +29,7 @@ _HELP = taught(
 @with_variables
 @with_output
 def command(playbooks: tuple[Path, ...], *, examples: bool, given: Given, output: Output) -> int:
-    """Load each of them and tell what it holds, or what is wrong."""
+    """Load each of them, run its tests, and tell what it holds or what is wrong."""
     around = Surroundings.here()
     found: list[Checked] = []
     problems: list[Problem] = []
@@ -39,5 +40,5 @@ def command(playbooks: tuple[Path, ...], *, examples: bool, given: Given, output
             problems += [Problem(each.message, "", each.source) for each in error.mistakes]
         else:
             counts = Counter(spec.kind for spec in playbook.desired.specs)
-            found.append(Checked(str(path), playbook.name, counts))
+            found.append(Checked(str(path), playbook.name, counts, proven_alone(playbook)))
     return output.emit(Validation(tuple(found), tuple(problems)))

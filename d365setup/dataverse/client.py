@@ -1,7 +1,7 @@
 """The client: rows, waves of reads, batches of writes, for one environment."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from d365setup.dataverse.address import Address
 from d365setup.dataverse.auth import TokenSource
 from d365setup.dataverse.batch import decode, encode
 from d365setup.dataverse.errors import DataverseError, NotAnswered, Throttled
+from d365setup.dataverse.exchanges import Exchange
 from d365setup.dataverse.http import RawReply, Transport
 from d365setup.dataverse.messages import ChangeSet, Part, PartReply, Reply, Request, only_reads, unanswered
 from d365setup.dataverse.reading import Reader
@@ -108,6 +109,11 @@ class Client:
         return self._transport.stats
 
     @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The last thousand requests, each with the id the service gave it."""
+        return self._transport.exchanges.kept()
+
+    @property
     def width(self) -> int:
         """How many requests run side by side now: 4 until the service hints at a number, never above `limit`."""
         return self._transport.width
@@ -127,6 +133,17 @@ class Client:
         Raises ReadFailed, whose `errors` tell by index what went wrong with which path.
         """
         return self._reader.read(paths)
+
+    def gather(self, paths: Sequence[str]) -> list[list[dict[str, Any]] | DataverseError]:
+        """As `read`, but what went wrong with a path stands in its place, beside the rows of the others."""
+        return self._reader.gather(paths)
+
+    def pages(self, path: str, size: int = 0) -> Iterator[list[dict[str, Any]]]:
+        """The rows of a collection page by page, each asked for when the one before is done with.
+
+        ``size`` is how many rows a page may have, 0 for as many as the service likes. Raises DataverseError.
+        """
+        return self._reader.pages(path, size)
 
     def ask(self, paths: Sequence[str]) -> list[Reply]:
         """The answer to each path, in one round trip; errors (a row that is not there) are in the replies.

@@ -5,7 +5,7 @@ Foreign exceptions end here: callers see DataverseError only.
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -23,7 +23,9 @@ from d365setup.dataverse.errors import (
     TimedOut,
     UnexpectedAnswer,
     from_reply,
+    request_id,
 )
+from d365setup.dataverse.exchanges import Exchange, Exchanges
 from d365setup.dataverse.messages import Headers, Part, Request, only_reads, requests_of
 from d365setup.dataverse.multipart import is_multipart
 from d365setup.dataverse.payload import one_line
@@ -90,6 +92,7 @@ class Transport:
             raise ValueError(f"limit must be 1 or more, not {limit}")
         self.address = address
         self.stats = Stats()
+        self.exchanges = Exchanges()
         self._bearer = _Bearer(tokens)
         self._sessions = Sessions(address, product)
         self._ca_bundle = existing_bundle(ca_bundle)
@@ -181,22 +184,28 @@ class Transport:
 
     def _exchange(self, wire: _Wire, secret: Secret) -> RawReply:
         self.stats.add(requests=1, operations=wire.operations)
-        request_id = str(uuid.uuid4())
+        own_id = str(uuid.uuid4())
+        exchange = Exchange(wire.method, wire.operations, own_id)
         try:
             with self._sessions.lend() as session:
-                return self._received(session, wire, secret, request_id)
+                raw = self._received(session, wire, secret, own_id)
         except requests.RequestException as found:
-            error = translated(found, self.address, request_id)
+            error = translated(found, self.address, own_id)
         except urllib3.exceptions.HTTPError as found:  # some pass through requests as they are
-            error = ConnectionLost(no_answer(self.address, found), request_id=request_id)
+            error = ConnectionLost(no_answer(self.address, found), request_id=own_id)
+        else:
+            exchange = replace(exchange, service_request_id=request_id(raw.headers), status=raw.status)
+            return raw
+        finally:
+            self.exchanges.add(exchange)
         raise error  # out here, or its context would hold the request with the token in it
 
-    def _received(self, session: requests.Session, wire: _Wire, secret: Secret, request_id: str) -> RawReply:
+    def _received(self, session: requests.Session, wire: _Wire, secret: Secret, own_id: str) -> RawReply:
         deadline = self._policy.clock() + ANSWER_SECONDS
         with session.request(
             wire.method,
             wire.url,
-            headers={**wire.headers, "x-ms-client-request-id": request_id},
+            headers={**wire.headers, "x-ms-client-request-id": own_id},
             data=wire.body or None,
             auth=BearerAuth(self.address, secret),
             timeout=(CONNECT_SECONDS, READ_SECONDS),

@@ -39,18 +39,39 @@ class Reader:
 
     def read(self, paths: Sequence[str]) -> list[list[Row]]:
         """The rows of each path, in order; raises ReadFailed with the errors of all that failed."""
+        found = self.gather(paths)
+        errors = {i: outcome for i, outcome in enumerate(found) if isinstance(outcome, DataverseError)}
+        if errors:
+            raise ReadFailed(errors)
+        return [outcome for outcome in found if not isinstance(outcome, DataverseError)]
+
+    def gather(self, paths: Sequence[str]) -> list[list[Row] | DataverseError]:
+        """The rows of each path or what went wrong with it, in order."""
         for path in paths:
             self._address.below(path)  # an address that is wrong is told before anything is sent
         chunks = spread(range(len(paths)), self._transport.width)
         waves = side_by_side(lambda chunk: self._first([paths[i] for i in chunk]), chunks, self._transport.width)
         replies = {i: r for chunk, wave in zip(chunks, waves, strict=True) for i, r in zip(chunk, wave, strict=True)}
-        found = side_by_side(
+        return side_by_side(
             lambda i: _caught(lambda: self._all_rows(paths[i], replies[i])), range(len(paths)), self._transport.width
         )
-        errors = {i: outcome for i, outcome in enumerate(found) if isinstance(outcome, DataverseError)}
-        if errors:
-            raise ReadFailed(errors)
-        return [outcome for outcome in found if not isinstance(outcome, DataverseError)]
+
+    def pages(self, path: str, size: int = 0) -> Iterator[list[Row]]:
+        """A collection page by page, each asked for when the one before is done with; raises DataverseError.
+
+        ``size`` is how many rows a page may have, 0 for as many as the service likes.
+        """
+        headers = {"Prefer": f"odata.maxpagesize={size}"} if size else {}  # to be said again with every page
+        link: str | None = path
+        seen = {path}
+        while link is not None:
+            rows, following = _page(link, self.get(Request("GET", link, headers)))
+            self._complete(rows)
+            yield rows
+            del rows  # whoever goes page by page holds one at a time
+            if following is not None:
+                self._check_link(following, seen)
+            link = following
 
     def ask(self, paths: Sequence[str]) -> list[Reply]:
         """The answer to each path, in order; what went wrong with one is in its reply, never raised."""

@@ -48,6 +48,11 @@ class Recorded:
         return self.condition.get("If-None-Match") == "*"
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether it went to another service than Dataverse: only then the path is a whole address."""
+        return self.path.startswith(("https://", "http://"))
+
+    @property
     def link(self) -> str:
         """The link it made or ended, as the address a DELETE ends it by, ids in lower case; empty for a row."""
         found = _LINK.fullmatch(self.path)
@@ -65,6 +70,11 @@ class Sent:
     number: int
     writes: tuple[Recorded, ...]
     landed: bool | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it went to another service than Dataverse; no change set goes to two."""
+        return any(each.is_elsewhere for each in self.writes)
 
 
 @dataclass(frozen=True)
@@ -84,12 +94,23 @@ class Recording:
     exit_code: int | None = None
     settled_by: str = ""  # the run that found out what this one, whose process died, left behind
     undoes: str = ""  # the run a rollback rolled back
+    tests: str = ""  # what the playbook's tests came to, in a few words; empty where none were asked for
     is_cut: bool = False  # the last line is not whole: the process died while it was written
 
     @property
     def is_open(self) -> bool:
         """Whether nobody wrote down its end."""
         return not self.ended
+
+    @property
+    def here(self) -> Recording:
+        """The same, of what went to Dataverse only."""
+        return replace(self, sent=tuple(each for each in self.sent if not each.is_elsewhere))
+
+    @property
+    def elsewhere(self) -> Recording:
+        """The same, of what went to another service only."""
+        return replace(self, sent=tuple(each for each in self.sent if each.is_elsewhere))
 
     @property
     def unknown(self) -> tuple[Sent, ...]:
@@ -136,6 +157,7 @@ def began(run: str, command: str, at: str, plan: Plan, version: str, undoes: str
             "name": environment.name,
         },
         "playbook": {"name": plan.playbook, "sha256": plan.sha256},
+        "tests": plan.proof.summary if plan.proof else "",
         "changes": [_change(each) for each in plan.changes],
     }
 
@@ -250,6 +272,7 @@ def _head(event: Any) -> Recording:
         sha256=_text(playbook["sha256"]),
         changes=tuple(map(_read_change, event["changes"])),
         undoes=_text(event["undoes"]),
+        tests=_text(event.get("tests", "")),  # older journals have none
     )
 
 

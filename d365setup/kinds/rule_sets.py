@@ -16,7 +16,7 @@ from d365setup.kinds.filters import alternatives, named, quoted
 from d365setup.model import LiveState, Query, Row, Rows, canonical_guid
 from d365setup.ruleset import Rule, RuleSetError, read
 
-ROUTE_TO_QUEUE = 192350002  # msdyn_routingconfigurationstep.msdyn_type
+CLASSIFICATION, ROUTE_TO_QUEUE = 192350000, 192350002  # msdyn_routingconfigurationstep.msdyn_type
 OUTPUT_CONTRACT = "msdyn_demandqueueidentificationoutput"  # shipped; the same unique name everywhere
 _STREAM = "msdyn_liveworkstreamid/msdyn_name"
 _STEP_OF_RULE_SET = "msdyn_decisionruleset_msdyn_routingconfigurationstep_rulesetid"
@@ -56,6 +56,9 @@ class RuleText:
     name: str
     text: str
     rules: tuple[Rule, ...] = ()
+    row_id: str = ""
+    step_type: int | None = None  # msdyn_routingconfigurationstep.msdyn_type
+    step_order: int = 0
 
     def users_of(self, variable: str) -> Iterator[str]:
         """The rules that look at this variable, also where a condition is foreign to us; else the rule set itself."""
@@ -184,9 +187,12 @@ def _used(configurations: Sequence[Row], steps: Sequence[Row]) -> Iterator[str]:
 def _texts(
     stream: str, configurations: Sequence[Row], steps: Sequence[Row], sets: Mapping[str, Row]
 ) -> Iterator[RuleText]:
+    ids = {each["msdyn_routingconfigurationid"] for each in configurations}
+    own = {s.get("_msdyn_rulesetid_value"): s for s in steps if s.get("_msdyn_routingconfigurationid_value") in ids}
     for row in filter(None, map(sets.get, _used(configurations, steps))):
-        text = row.get("msdyn_rulesetdefinition") or ""
-        yield RuleText(stream, row.get("msdyn_name") or row["msdyn_decisionrulesetid"], text, _read(text)[0])
+        text, row_id = row.get("msdyn_rulesetdefinition") or "", row["msdyn_decisionrulesetid"]
+        kind, order = own[row_id].get("msdyn_type"), own[row_id].get("msdyn_steporder") or 0
+        yield RuleText(stream, row.get("msdyn_name") or row_id, text, _read(text)[0], row_id, kind, order)
 
 
 def _of_stream(stream: str, configurations: Sequence[Row], steps: Sequence[Row], sets: Mapping[str, Row]) -> RouteRules:

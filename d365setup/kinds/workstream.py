@@ -64,6 +64,7 @@ class Found:
     unit_based: bool
     active: bool
     contract_id: str
+    units: int = 0  # what one conversation costs, where capacity is counted in units
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,14 @@ class Contract:
 
 UNIFIED, PUSH, UNIT_BASED = 717210001, 192350000, 192350000
 _FALLBACK = "msdyn_defaultqueue@odata.bind"
-SELECT = ("msdyn_liveworkstreamid", "msdyn_name", "msdyn_mode", "msdyn_workdistributionmode", "msdyn_capacityformat")
+SELECT = (
+    "msdyn_liveworkstreamid",
+    "msdyn_name",
+    "msdyn_mode",
+    "msdyn_workdistributionmode",
+    "msdyn_capacityformat",
+    "msdyn_capacityrequired",  # required on every row, so it is there in every environment
+)
 
 
 class Workstreams(Kind[Workstream]):
@@ -181,6 +189,7 @@ def _live(row: Row) -> Live[Workstream]:
         unit_based=row.get("msdyn_capacityformat") in (UNIT_BASED, None),
         active=not row.get("statecode"),
         contract_id=contract.get("msdyn_decisioncontractid") or "",
+        units=row.get("msdyn_capacityrequired") or 0,
     )
     spec = Workstream(
         name=row["msdyn_name"] or "",

@@ -6,10 +6,15 @@ blank line, then sections with `##` headings. A finding's page has `What it is`,
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import takewhile
+
+NEAR = 0.5  # how much of two codes must agree for one to be a guess at the other
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,33 @@ def page(code: str) -> Page:
 
 @cache
 def codes() -> tuple[str, ...]:
-    """Every code that has a page."""
+    """Every code that has a page: findings about routing, then about compliance, then errors of the service."""
     names = (each.name for each in files(__package__).iterdir())
-    return tuple(sorted(name.removesuffix(".md") for name in names if name.endswith(".md")))
+    found = (name.removesuffix(".md") for name in names if name.endswith(".md"))
+    return tuple(sorted(found, key=lambda code: ("RC0".find(code[0]), code)))
+
+
+def written(text: str) -> str:
+    """A code as it is published, however somebody writes it: `c5`, `R012`, `0X80040220`, `-2147220960`."""
+    code = text.strip()
+    finding = re.fullmatch(r"([A-Za-z])0*([0-9]{1,3})", code, re.ASCII)
+    if finding:
+        return f"{finding[1].upper()}{int(finding[2]):02d}"
+    if re.fullmatch(r"-[0-9]{1,10}", code, re.ASCII):  # some tools show the service's codes as signed numbers
+        return f"0x{int(code) % 2**32:08x}"
+    return code.lower()
+
+
+def nearest(text: str) -> str:
+    """The code that was perhaps meant, the first of those equally near; "" where none is."""
+    found = difflib.SequenceMatcher(b=written(text)[:40])
+    near = {}
+    for code in codes():
+        found.set_seq1(code)
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(code, written(text), strict=False))
+        near[code] = (found.ratio(), len(list(alike)))
+    best = max(near, key=lambda code: near[code])
+    return best if near[best][0] > NEAR else ""
 
 
 def _sections(body: str) -> Mapping[str, str]:

@@ -121,7 +121,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Expect:
-    """What a test expects; what is None is not looked at. ``answered_by`` is `a person` or a bot's name."""
+    """What a test expects; what is None is not looked at. ``answered_by`` is `a person`, `nobody` or a bot's name."""
 
     queue: Name | None = None
     rule: Name | None = None
@@ -177,6 +177,14 @@ class PlaybookTest:
     expect: Expect | None = None
     steps: Annotated[tuple[Step, ...], Field(min_length=1)] | None = None
     source: Source = hidden(NOWHERE)
+    places: Mapping[tuple[str | int, ...], Source] = field(  # where its steps and expectations stand
+        default_factory=dict, compare=False, repr=False, metadata={"playbook": False}
+    )
+
+    def place(self, *path: str | int) -> Source:
+        """Where a part of the test stands, as near as it is known: ``("steps", 1, "expect", "queue")``."""
+        known = (self.places.get(path[:length]) for length in range(len(path), 0, -1))
+        return next(filter(None, known), self.source)
 
 
 @dataclass(frozen=True)

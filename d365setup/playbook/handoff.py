@@ -16,7 +16,7 @@ from d365setup.playbook.sections import items_of
 from d365setup.playbook.shapes import shape
 
 T = TypeVar("T", Scenario, PlaybookTest)
-PERSON = "a person"
+PERSON, NOBODY = "a person", "nobody"
 Path = tuple[PathStep, ...]
 
 
@@ -53,8 +53,17 @@ def tests(root: Fields, names: Names, mistakes: Mistakes) -> tuple[PlaybookTest,
             test = replace(test, workstream=streams[0])  # noqa: PLW2901  # the same test, completed
         for path, message in _Test(test, names).mistakes():
             mistakes.add(place(test.source, node, path), message)
-        found.append(test)
+        places = {path: place(test.source, node, path) for path in _parts(test)}
+        found.append(replace(test, places=places))
     return tuple(found)
+
+
+def _parts(test: PlaybookTest) -> Iterator[Path]:
+    """Every part of a test that a failure can be about."""
+    yield from (("expect", name) for name, _ in test.expect or ())
+    for index, step in enumerate(test.steps or ()):
+        yield ("steps", index)
+        yield from (("steps", index, "expect", name) for name, _ in step.expect or ())
 
 
 def _named(root: Fields, section: str, what: str, kind: type[T], mistakes: Mistakes) -> Iterator[tuple[Fields, T]]:
@@ -166,11 +175,11 @@ class _Test:
         if expect.rule is not None and self.test.workstream is not None:
             where = (*path, "rule")
             yield from self._reference("routing_rule", "routing rule", expect.rule, where, self.test.workstream)
-        if expect.answered_by not in (None, PERSON):
+        if expect.answered_by not in (None, PERSON, NOBODY):
             for where, message in self._reference(
                 "bot_user", "bot user", str(expect.answered_by), (*path, "answered_by")
             ):
-                yield where, f"{message}; or write '{PERSON}'"
+                yield where, f"{message}; or write '{PERSON}' or '{NOBODY}'"
 
     def _step(self, step: Step, index: int) -> Iterator[tuple[Path, str]]:
         path: Path = ("steps", index)

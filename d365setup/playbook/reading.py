@@ -24,7 +24,19 @@ MAX_DEPTH = 40
 MAX_NODES = 50_000  # after aliases are written out: a few hundred bytes of YAML can stand for gigabytes
 
 EMPTY = "the file is empty: a playbook starts with `playbook: 1`"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a file is read: what is said of an empty one, and whether a date without quotes is text."""
+
+    empty: str = EMPTY
+    dates: bool = False
+
+
+PLAYBOOK = Manner()
 
 
 class Unreadable(Exception):
@@ -44,10 +56,10 @@ class _Composed:
     height: int = 1
 
 
-def read(content: bytes, file: str, mistakes: Mistakes) -> Node | None:
+def read(content: bytes, file: str, mistakes: Mistakes, manner: Manner = PLAYBOOK) -> Node | None:
     """The one document of a file; None when it cannot be read, which is then among the mistakes."""
     try:
-        return _Composer(decoded(content, file), file, mistakes).document()
+        return _Composer(decoded(content, file), file, mistakes, manner).document()
     except Unreadable as stop:
         mistakes.add(stop.source, stop.message)
         return None
@@ -74,8 +86,8 @@ def decoded(content: bytes, file: str) -> str:
 class _Composer:
     """Makes nodes of the parser's events, one document deep."""
 
-    def __init__(self, text: str, file: str, mistakes: Mistakes) -> None:
-        self._file, self._mistakes, self._text = file, mistakes, text
+    def __init__(self, text: str, file: str, mistakes: Mistakes, manner: Manner) -> None:
+        self._file, self._mistakes, self._text, self._manner = file, mistakes, text, manner
         self._line = 1  # where the last event began
         self._events = yaml.parse(text, Loader=yaml.SafeLoader)
         self._anchors: dict[str, _Composed | None] = {}  # None while the anchored node is still open
@@ -86,14 +98,14 @@ class _Composer:
         self._next()  # the stream's start
         event = self._next()
         if isinstance(event, on.StreamEndEvent):
-            raise Unreadable(Source(self._file, 1, 1), EMPTY)
+            raise Unreadable(Source(self._file, 1, 1), self._manner.empty)
         root = self._node(self._next(), 1).node
         self._next()  # the document's end
         event = self._next()
         if not isinstance(event, on.StreamEndEvent):
             raise Unreadable(self._at(event), "a second document starts here: one file holds one playbook")
         if isinstance(root, Scalar) and root.value is None and not root.wrong:
-            raise Unreadable(Source(self._file, 1, 1), EMPTY)
+            raise Unreadable(Source(self._file, 1, 1), self._manner.empty)
         return root
 
     def _next(self) -> Any:
@@ -184,7 +196,7 @@ class _Composer:
         if bad:
             self._mistakes.add(at, f"the text holds a character that cannot be shown: {bad.group()!r}")
             return Scalar(text, at, text, wrong=True)
-        if event.style is not None:
+        if event.style is not None or (self._manner.dates and _DATE.fullmatch(text)):
             return Scalar(text, at, text)
         try:
             return Scalar(plain_value(text), at, text)

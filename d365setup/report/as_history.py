@@ -28,9 +28,9 @@ def history_lines(history: History, show: Show) -> Iterator[str]:
 
 def _row(recorded: Recorded, show: Show) -> tuple[str, ...]:
     run = recorded.recording
-    when = run.started[:19].replace("T", " ")
+    when = show(run.started[:19].replace("T", " "))
     where = show(run.environment.name or run.environment.url)
-    return (run.run, when, show(run.command), show(run.playbook), where, _became(recorded))
+    return (show(run.run), when, show(run.command), show(run.playbook), where, show(_became(recorded)))
 
 
 def _became(recorded: Recorded) -> str:
@@ -49,11 +49,14 @@ def _became(recorded: Recorded) -> str:
 def recorded_lines(recorded: Recorded, show: Show) -> Iterator[str]:
     """One run: what it was, each change and what became of it, the change sets."""
     run = recorded.recording
-    yield f"Run {run.run}: {show(run.command)} of playbook {show(run.playbook)}"
+    yield f"Run {show(run.run)}: {show(run.command)} of playbook {show(run.playbook)}"
     if run.undoes:
         yield f"it took back run {show(run.undoes)}"
     yield f"on {show(run.environment.name)} ({show(run.environment.url)})"
-    yield f"from {show(run.started)} to {show(run.ended) if run.ended else 'nobody knows when'}: {_became(recorded)}"
+    ended = show(run.ended) if run.ended else "nobody knows when"
+    yield f"from {show(run.started)} to {ended}: {show(_became(recorded))}"
+    if run.tests:
+        yield f"before it: {show(run.tests)}"
     yield ""
     for change in run.changes:
         status, detail = run.outcomes.get(str(change.id), ("not known", ""))
@@ -66,7 +69,7 @@ def recorded_lines(recorded: Recorded, show: Show) -> Iterator[str]:
     if run.is_cut:
         yield "its last line was cut in half, as when a process dies or a disk is full; all before it counts"
     if run.landed and not run.undoes and recorded.state != "running":
-        yield f"next: `d365setup rollback {run.run}` shows how to take it back, and asks"
+        yield f"next: `d365setup rollback {show(run.run)}` shows how to take it back, and asks"
 
 
 def _field(name: str, before: Any, after: Any, show: Show) -> str:
@@ -107,6 +110,7 @@ def recorded_data(recorded: Recorded) -> Data:
             {"number": each.number, "landed": each.landed, "writes": [f"{w.method} {w.path}" for w in each.writes]}
             for each in run.sent
         ],
+        "tests": run.tests,
         "is_cut": run.is_cut,
         "exit_code": recorded.exit_code,
     }

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
+from d365setup.evidence.inspection import Inspection
 from d365setup.model import Change, Note, Outcome, Plan, Run, Source
+from d365setup.report.as_audit import audit_data
 from d365setup.report.as_doctor import doctor_data
+from d365setup.report.as_evidence import evidence_data
 from d365setup.report.as_history import history_data, recorded_data
+from d365setup.report.as_page import page_data
+from d365setup.report.as_readiness import findings_data, readiness_data
+from d365setup.report.as_simulation import simulation_data
+from d365setup.report.as_tests import proof_data
 from d365setup.report.documents import (
     Document,
     ErrorReport,
+    Explained,
     History,
     Problem,
     Recorded,
+    Simulated,
     Validation,
     Verification,
 )
@@ -35,6 +45,7 @@ def _plan(plan: Plan) -> Data:
         "unchanged": plan.unchanged,
         "warnings": _notes(plan.warnings),
         "cost": _cost(plan),
+        "tests": proof_data(plan.proof),
         "exit_code": plan.exit_code,
     }
 
@@ -69,6 +80,8 @@ def _verification(found: Verification) -> Data:
         "drift": [_change(each) for each in plan.changes],
         "unchanged": plan.unchanged,
         "warnings": _notes(plan.warnings),
+        "readiness": readiness_data(found.readiness),
+        "findings": findings_data(found.audit),
         "exit_code": found.exit_code,
     }
 
@@ -76,7 +89,10 @@ def _verification(found: Verification) -> Data:
 def _validation(found: Validation) -> Data:
     return {
         "schema": "d365setup/validation/1",
-        "playbooks": [{"file": e.file, "name": e.name, "counts": dict(e.counts)} for e in found.playbooks],
+        "playbooks": [
+            {"file": e.file, "name": e.name, "counts": dict(e.counts), "tests": proof_data(e.proof)}
+            for e in found.playbooks
+        ],
         "problems": [_problem(each) for each in found.problems],
         "exit_code": found.exit_code,
     }
@@ -92,6 +108,7 @@ def _error(error: ErrorReport) -> Data:
         "status": error.status,
         "request_id": error.request_id,
         "problems": [_problem(each) for each in error.problems],
+        "tests": proof_data(error.proof),
     }
 
 
@@ -180,8 +197,12 @@ _DATA: dict[type, Callable[[Any], Data]] = {
     Run: _run,
     Verification: _verification,
     Validation: _validation,
+    Simulated: simulation_data,
     Diagnosis: doctor_data,
+    Audit: audit_data,
     History: history_data,
+    Inspection: evidence_data,
     Recorded: recorded_data,
+    Explained: page_data,
     ErrorReport: _error,
 }

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
+from d365setup.evidence.inspection import Inspection
 from d365setup.model import Action, Change, Environment, FieldChange, Note, Outcome, Plan, Run, Source, Status
+from d365setup.report.as_audit import audit_lines
 from d365setup.report.as_doctor import doctor_lines
+from d365setup.report.as_evidence import evidence_lines
 from d365setup.report.as_history import history_lines, recorded_lines
 from d365setup.report.as_json import plain, warnings
+from d365setup.report.as_page import page_lines
+from d365setup.report.as_readiness import errors_lines, readiness_lines
+from d365setup.report.as_simulation import simulation_lines
+from d365setup.report.as_tests import proof_lines
 from d365setup.report.documents import (
     Checked,
     Document,
     ErrorReport,
+    Explained,
     History,
     Problem,
     Recorded,
+    Simulated,
     Validation,
     Verification,
 )
@@ -52,7 +62,7 @@ class _Page:
 def text(document: Document, *, mask: Mask | None = None, color: bool = False) -> str:
     """The document as lines of text."""
     page = _Page(mask, color)
-    lines = list(_lines(document, page))
+    lines = list(_LINES[type(document)](document, page))
     return "\n".join(lines) + "\n"
 
 
@@ -63,26 +73,6 @@ def outcome_line(outcome: Outcome, *, mask: Mask | None = None, color: bool = Fa
     return f"{_status(outcome.status, page)}  {page.show(outcome.change.id)}{detail}"
 
 
-def _lines(document: Document, page: _Page) -> Iterator[str]:
-    match document:
-        case Plan():
-            yield from _plan(document, page)
-        case Run():
-            yield from _run(document, page)
-        case Verification():
-            yield from _verification(document.plan, page)
-        case Validation():
-            yield from _validation(document, page)
-        case Diagnosis():
-            yield from doctor_lines(document, page.show, page.paint)
-        case History():
-            yield from history_lines(document, page.show)
-        case Recorded():
-            yield from recorded_lines(document, page.show)
-        case ErrorReport():
-            yield from _error(document, page)
-
-
 # -- plans and drift -------------------------------------------------------------------------------------------------
 
 
@@ -91,6 +81,7 @@ def _plan(plan: Plan, page: _Page) -> Iterator[str]:
     yield from _changes(plan.changes, page)
     yield from _warnings(plan.warnings, page)
     yield ""
+    yield from proof_lines(plan.proof, page.show, page.paint)
     yield _counted(plan)
     if plan.changes:
         cost = plan.cost
@@ -100,9 +91,12 @@ def _plan(plan: Plan, page: _Page) -> Iterator[str]:
             _number(cost.operations, "operation"),
         )
         yield f"applying it takes {', '.join(told)}"
+    if plan.proof and plan.proof.failed:
+        yield f"next: apply would refuse this plan ({plan.proof.summary}); mend the rules, the members or the tests"
 
 
-def _verification(plan: Plan, page: _Page) -> Iterator[str]:
+def _verification(found: Verification, page: _Page) -> Iterator[str]:
+    plan = found.plan
     yield f"Compared {_environment(plan.environment, page)} with playbook {page.show(plan.playbook)}"
     yield from _changes(plan.changes, page)
     yield from _warnings(plan.warnings, page)
@@ -111,6 +105,10 @@ def _verification(plan: Plan, page: _Page) -> Iterator[str]:
         yield f"drift: {_counted(plan)}; `d365setup apply` would repair it"
     else:
         yield f"in line: {_as_said(plan)}"
+    if found.readiness is not None:
+        yield from readiness_lines(found.readiness, page.show, page.paint)
+    if found.audit is not None:
+        yield from errors_lines(found.audit, page.show, page.paint)
 
 
 def _environment(environment: Environment, page: _Page) -> str:
@@ -156,8 +154,8 @@ def _change(change: Change, width: int, page: _Page) -> Iterator[str]:
 def _field(field: FieldChange, action: Action, page: _Page) -> str:
     after = _value(field.after, page)
     if action is Action.CREATE:
-        return f"{field.field}: {after}"
-    return f"{field.field}: {_value(field.before, page)} → {after}"
+        return f"{page.show(field.field)}: {after}"
+    return f"{page.show(field.field)}: {_value(field.before, page)} → {after}"
 
 
 def _value(value: Any, page: _Page) -> str:
@@ -199,12 +197,13 @@ def _run(run: Run, page: _Page) -> Iterator[str]:
     if not run.outcomes:
         yield _nothing(run)
     yield from _warnings(warnings(run), page)
+    yield from proof_lines(run.plan.proof, page.show, page.paint)
     if run.outcomes:
         yield ""
         yield _told(run)
     yield _traffic(run)
     if run.id and run.landed and not run.undoes:
-        yield f"`d365setup rollback {run.id}` would take it back"
+        yield f"`d365setup rollback {page.show(run.id)}` would take it back"
     yield from _next(run)
 
 
@@ -275,7 +274,9 @@ def _traffic(run: Run) -> str:
 
 
 def _validation(found: Validation, page: _Page) -> Iterator[str]:
-    yield from (_checked(each, page) for each in found.playbooks)
+    for each in found.playbooks:
+        yield _checked(each, page)
+        yield from proof_lines(each.proof, page.show, page.paint)
     for problem in found.problems:
         yield f"{page.show(problem.source)}: {page.show(problem.message)}"
     if found.problems:
@@ -303,3 +304,19 @@ def _problem(problem: Problem, page: _Page) -> Iterator[str]:
 
 def _number(count: int, what: str) -> str:
     return f"1 {what}" if count == 1 else f"{count} {what}s"
+
+
+_LINES: dict[type, Callable[[Any, _Page], Iterable[str]]] = {
+    Plan: _plan,
+    Run: _run,
+    Verification: _verification,
+    Validation: _validation,
+    Simulated: lambda found, page: simulation_lines(found, page.show, page.paint),
+    Audit: lambda found, page: audit_lines(found, page.show, page.paint),
+    Diagnosis: lambda found, page: doctor_lines(found, page.show, page.paint),
+    Inspection: lambda found, page: evidence_lines(found, page.show),
+    History: lambda found, page: history_lines(found, page.show),
+    Recorded: lambda found, page: recorded_lines(found, page.show),
+    Explained: lambda found, page: page_lines(found, page.show),
+    ErrorReport: _error,
+}

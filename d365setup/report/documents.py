@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
+from d365setup.evidence.inspection import Inspection
 from d365setup.journal import Recording
 from d365setup.model import NOWHERE, Plan, Run, Severity, Source
+from d365setup.pages import Page
+from d365setup.proof import Proof
+
+if TYPE_CHECKING:
+    from d365setup.audit.readiness import Readiness
+    from d365setup.center import ContactCenter
+    from d365setup.routing import Simulation
 
 
 @dataclass(frozen=True)
 class Verification:
-    """A look at an environment: the changes of ``plan`` are its drift."""
+    """A look at an environment: the changes of ``plan`` are its drift.
+
+    ``readiness`` and ``audit`` are of the playbook's part; None where nobody looked.
+    """
 
     plan: Plan
+    readiness: Readiness | None = None
+    audit: Audit | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 in line, 3 drift."""
-        return self.plan.exit_code
+        """0 in line and ready, 3 drift, 4 no drift, and errors or a hand-off that breaks."""
+        if self.plan.exit_code:
+            return self.plan.exit_code
+        found = self.audit.exit_code if self.audit else 0
+        return 4 if found or (self.readiness and self.readiness.is_broken) else 0
 
 
 @dataclass(frozen=True)
@@ -44,15 +61,17 @@ class ErrorReport:
     code: str = ""
     status: int | None = None
     request_id: str = ""
+    proof: Proof | None = None  # where failed tests of the playbook are why
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A playbook without a mistake, and how many things of each kind it declares."""
+    """A playbook without a mistake, how many things of each kind it declares, and what its tests came to."""
 
     file: str
     name: str
     counts: Mapping[str, int] = field(default_factory=dict)
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +83,33 @@ class Validation:
 
     @property
     def exit_code(self) -> int:
-        """0 all valid, 2 mistakes."""
-        return 2 if self.problems else 0
+        """0 all valid, 2 mistakes, 4 a test failed."""
+        codes = [each.proof.exit_code for each in self.playbooks if each.proof]
+        return 2 if self.problems else max(codes, default=0)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A conversation played on a contact center. ``draws`` prints it as a diagram; ``warnings`` are about the call."""
+
+    simulation: Simulation
+    center: ContactCenter
+    playbook: str = ""
+    sha256: str = ""
+    warnings: tuple[str, ...] = ()
+    proof: Proof | None = None  # what the playbook's own tests came to, where they were run
+    draws: bool = False
+
+    @property
+    def ends_well(self) -> bool:
+        """Whether, under both readings, somebody answers in the end, or somebody had closed it."""
+        lasts = (self.simulation.strict.last, self.simulation.loose.last)
+        return all(leg.chosen_by == "end" or leg.answer in ("bot", "person") for leg in lasts)
+
+    @property
+    def exit_code(self) -> int:
+        """0 answered or ended; 4 it waits for ever, the system closes it, or it cannot be decided; 4 a test failed."""
+        return 4 if not self.ends_well or (self.proof and self.proof.exit_code) else 0
 
 
 @dataclass(frozen=True)
@@ -91,4 +135,30 @@ class History:
         return 1 if self.problems else 0
 
 
-Document = Plan | Run | Verification | Validation | Diagnosis | ErrorReport | History | Recorded
+@dataclass(frozen=True)
+class Explained:
+    """What a code means; with ``of_all`` the codes there are."""
+
+    pages: tuple[Page, ...]
+    of_all: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """Always 0: an unknown code is no result."""
+        return 0
+
+
+Document = (
+    Explained
+    | Plan
+    | Run
+    | Verification
+    | Validation
+    | Simulated
+    | Audit
+    | Diagnosis
+    | ErrorReport
+    | History
+    | Recorded
+    | Inspection
+)

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-SCHEMAS = ("plan", "run", "verification", "validation", "doctor", "error", "history", "recorded-run")
+SCHEMAS = (
+    "plan",
+    "run",
+    "verification",
+    "validation",
+    "simulation",
+    "audit",
+    "doctor",
+    "error",
+    "page",
+    "pages",
+    "history",
+    "recorded-run",
+    "snapshot",
+    "evidence",
+    "evidence-check",
+)
 
 
 def schema(name: str) -> str:

@@ -11,6 +11,7 @@ from d365setup.conditions import (
     NEVER,
     All,
     AnyOf,
+    Comparison,
     Condition,
     Foreign,
     Operator,
@@ -100,11 +101,30 @@ def _comparison(element: Element) -> Condition:
     kind, values = _right(element)
     operator = _OPERATORS.get((element.attributes.get("operator", ""), kind))
     if operator is None or not subject.startswith(_VARIABLE) or subject == _VARIABLE:
-        return Foreign(_shown_comparison(element))
+        return Foreign(_shown_comparison(element), _plain_comparison(element))
     variable = subject.removeprefix(_VARIABLE)
     if operator is Operator.IS_ONE_OF:
         return Test(variable, operator, values)
     return Test(variable, operator, *values)
+
+
+def _plain_comparison(element: Element) -> Comparison | None:
+    """One attribute, one operator, and one value or none; anything more is not understood."""
+    subject, sides = left(element), element.named("rhs")
+    if not subject or set(own_attributes(element)) != {"operator"} or len(element.children) != 1 + len(sides):
+        return None
+    if len(sides) > 1 or not all(map(_is_one_value, sides)):
+        return None
+    value = sides[0].text if sides else None
+    unit = own_attributes(sides[0]).get("unit", "") if sides else ""
+    variable = subject.removeprefix(_VARIABLE) if subject.startswith(_VARIABLE) else ""
+    return Comparison(subject, element.attributes["operator"], value, unit, variable)
+
+
+def _is_one_value(side: Element) -> bool:
+    attributes = own_attributes(side)
+    attributes.pop("unit", None)
+    return attributes == {"type": _STATIC} and not side.children
 
 
 def _right(element: Element) -> tuple[str, tuple[str, ...]]:

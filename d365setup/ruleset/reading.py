@@ -1,6 +1,6 @@
 """The text of a rule set -> its rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from d365setup.conditions import Condition
@@ -15,7 +15,8 @@ class Rule:
 
     `queue` is None unless the action assigns exactly one queue; `action` then says in a few words what it
     does instead of "queue". `overflow` is the overflow rule set that replaces the queue's own for this rule;
-    `shares` are the queues of a percentage split with their percentages, as text.
+    `shares` are the queues of a percentage split with their percentages, as text. `sets` are the attributes
+    the action sets, each with its value (None for one that is not a plain text): what classification does.
     """
 
     id: str
@@ -25,6 +26,8 @@ class Rule:
     action: str = "queue"
     overflow: str | None = None
     shares: tuple[tuple[str, str], ...] = ()
+    # Two rules are the same route where all of the above is; what else is set is for classification.
+    sets: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -72,4 +75,5 @@ def _rule(element: Element) -> Rule:
         action=target.action,
         overflow=target.overflow,
         shares=target.shares,
+        sets=target.sets,
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from d365setup.ruleset.criteria import left
+from d365setup.ruleset.criteria import left, own_attributes
 from d365setup.ruleset.markup import Element, RuleSetError
 from d365setup.ruleset.writing import Tag
 
@@ -24,6 +24,7 @@ class Target:
     action: str
     overflow: str | None
     shares: tuple[tuple[str, str], ...]
+    sets: tuple[tuple[str, str | None], ...] = ()
 
 
 def read_target(rule: Element) -> Target:
@@ -36,6 +37,7 @@ def read_target(rule: Element) -> Target:
         action="queue" if value else _described(actions),
         overflow=overflows[0] if overflows else None,
         shares=tuple(share for action in actions for share in _shares(action)),
+        sets=tuple(each for action in actions for each in _sets(action)),
     )
 
 
@@ -99,6 +101,14 @@ def _shares(action: Element) -> Iterator[tuple[str, str]]:
     for record in _within(action, "record"):
         queue = "".join(_assigned_texts(record, _SPLIT_QUEUE))
         yield guid(queue) or queue, "".join(_assigned_texts(record, _SPLIT_PERCENTAGE))
+
+
+def _sets(action: Element) -> Iterator[tuple[str, str | None]]:
+    """Each attribute the action sets by itself, with its value; None for one that is not a plain text."""
+    for item in action.named("setattribute"):
+        sides = item.named("rhs")
+        plain = len(sides) == 1 and own_attributes(sides[0]) == {"type": "staticvalue"} and not sides[0].children
+        yield left(item), sides[0].text if plain else None
 
 
 def _assigned(element: Element, attribute: str) -> list[Element]:

@@ -84,7 +84,9 @@ CASES = {
     "no time": Case(plan("--emulator", "--max-wait", "soon"), ["'soon' is no time; write it like 80ms"]),
     "not a number": Case(plan("--emulator", "--max-wait", "nan"), ["'nan' is no time"]),
     "another format": Case(plan("--emulator", "--format", "yaml"), ["'yaml' is not one of"]),
-    "a report without a format": Case(plan("--emulator", "--report", "plan.doc"), ["can be .json or .txt"]),
+    "a report without a format": Case(
+        plan("--emulator", "--report", "plan.doc"), ["can be .txt, .json, .md, .html, .xml or .sarif"]
+    ),
     "a report nowhere": Case(plan("--emulator", "--report", "no/plan.json"), ["cannot be written: No such file"]),
     "an option of another command": Case(plan("--emulator", "--yes"), ["No such option '--yes'"]),
     "delete what": Case(

@@ -39,10 +39,9 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_teaches_by_example(name: str, run: Run) -> None:
-    ended = run(name, "--help")
+    inner = {"emulator": "serve", "evidence": "verify"}.get(name)
+    ended = run(name, *([inner] if inner else []), "--help")
     assert ended.code == 0
-    if name == "emulator":
-        ended = run(name, "serve", "--help")
     assert "Examples:" in ended.out
     assert f"  d365setup {name}" in ended.out
 

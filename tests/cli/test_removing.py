@@ -247,7 +247,8 @@ def test_each_shipped_playbook_goes_and_comes_back(run: Run, playbook: str) -> N
 def test_one_of_several_shipped_playbooks_goes_alone(run: Run) -> None:
     several = [each for each in SHIPPED if each != "mixed-queue.yaml"]  # it claims the same fallback queue
     for playbook in several:
-        assert run("apply", str(FOLDER / playbook), "--emulator", "--yes").code == 0
+        # their tests are about an environment each has to itself: here one takes topics of another first
+        assert run("apply", str(FOLDER / playbook), "--emulator", "--yes", "--skip-tests").code == 0
     for playbook in several:
         consent = ("--allow-delete", "routing_rule:9", "--allow-delete", "queue_member:9")
         assert run("destroy", str(FOLDER / playbook), "--emulator", "--yes", *consent).code == 0

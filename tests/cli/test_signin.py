@@ -81,7 +81,7 @@ def signed_in(variables: dict[str, str]) -> tuple[str, str, str]:
     source = tokens(variables, URL)
     assert isinstance(source, ClientSecret)
     assert "canary" not in repr(vars(source))
-    return source.directory.authority().tenant, source._client_id, source._secret.reveal()
+    return source.directory.authority().tenant, source.client_id, source._secret.reveal()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_lacks_or_is_wrong_is_named(variables: dict[str, str], told: str) -
 def test_a_person_needs_no_client_of_their_own() -> None:
     source = tokens({"D365_DEVICE_CODE": "1", "AZURE_CLIENT_ID": "a-pipeline"}, URL)
     assert isinstance(source, DeviceCode)
-    assert source._client_id == SAMPLE_CLIENT
+    assert source.client_id == SAMPLE_CLIENT
 
 
 def test_what_a_person_is_told_goes_to_stderr_and_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,4 +159,5 @@ def test_every_variable_that_holds_a_secret_is_known_as_one() -> None:
         "SYSTEM_ACCESSTOKEN",
         "IDENTITY_HEADER",
         "MSI_SECRET",
+        "D365_EVIDENCE_KEY_PASSWORD",
     } == SECRETS

@@ -7,11 +7,11 @@ from tests.cli.conftest import APPLICATION, BOT_ID, Run
 GOOD = "bot.yaml: contoso-health-bot is valid: 1 bot user, 2 queues, 1 role assignment, 2 queue members, 1 workstream"
 
 
-def test_a_good_playbook_is_summed_up_on_one_line(run: Run) -> None:
+def test_a_good_playbook_is_summed_up_on_one_line_and_its_tests_on_another(run: Run) -> None:
     ended = run("validate", "bot.yaml", "--examples")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith(GOOD)
-    assert ended.out.count("\n") == 1
+    assert ended.out.splitlines()[1:] == ["tests on what the playbook says: 4 tests passed"]
 
 
 def test_values_are_needed_unless_examples_will_do(run: Run) -> None:

@@ -8,16 +8,17 @@ from d365setup.emulator.schema import load_schema
 
 from .conftest import Api
 
-AREA = """audit bookableresource bookableresourcecharacteristic bot businessunit calendar characteristic
-    msdyn_agentstatus msdyn_assignmentconfiguration msdyn_assignmentconfigurationstep
+AREA = """audit bookableresource bookableresourcecharacteristic bot businessunit calendar calendarrule
+    characteristic msdyn_agentstatus msdyn_assignmentconfiguration msdyn_assignmentconfigurationstep
     msdyn_bookableresourcecapacityprofile msdyn_botusermapping msdyn_cannedmessage msdyn_capacityprofile
     msdyn_channeldefinition msdyn_channelinstance msdyn_channelinstanceaccount msdyn_customapirulesetconfiguration
     msdyn_decisioncontract msdyn_decisionruleset msdyn_entityroutingconfiguration msdyn_livechatconfig
     msdyn_liveworkstream msdyn_liveworkstreamcapacityprofile msdyn_masterentityroutingconfiguration
     msdyn_ocbotchannelregistration msdyn_occhannelconfiguration msdyn_occustommessagingchannel
-    msdyn_ocliveworkitem msdyn_ocliveworkstreamcontextvariable msdyn_ocruleitem msdyn_octag msdyn_operatinghour
-    msdyn_overflowactionconfig msdyn_presence msdyn_routingconfiguration msdyn_routingconfigurationstep
-    msdyn_rulesetdependencymapping msdyn_skillattachmentruleitem msdyn_skillattachmenttarget
+    msdyn_ocliveworkitem msdyn_ocliveworkstreamcontextvariable msdyn_ocruleitem msdyn_octag
+    msdyn_omnichannelconfiguration msdyn_operatinghour msdyn_overflowactionconfig msdyn_presence
+    msdyn_routingconfiguration msdyn_routingconfigurationstep
+    msdyn_rulesetdependencymapping msdyn_skillattachmentruleitem msdyn_skillattachmenttarget msdyn_surveyquestion
     msdyn_workstream_bot_mapping organization queue queueitem ratingmodel ratingvalue role solution systemuser team"""
 TABLES = AREA.split()
 
@@ -25,7 +26,7 @@ TABLES = AREA.split()
 def test_all_are_described() -> None:
     schema = load_schema()
     assert {name for name, table in schema.tables.items() if not table.intersect} == set(TABLES)
-    assert len(TABLES) == 50
+    assert len(TABLES) == 53
 
 
 @pytest.mark.parametrize("name", TABLES)

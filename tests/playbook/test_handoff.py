@@ -75,6 +75,16 @@ def test_the_tests() -> None:
     assert [test.source.line for test in playbook().tests] == [14, 15]
 
 
+def test_where_the_parts_of_a_test_stand() -> None:
+    short, long = playbook().tests
+    assert short.place("expect", "queue").column == TEXT.splitlines()[13].index("queue: Nurses") + len("queue: ") + 1
+    places = [long.place("steps", index) for index in range(4)]
+    assert [place.line for place in places] == [18, 19, 20, 21]
+    assert long.place("steps", 2, "expect", "answered_by").line == 20
+    assert long.place("steps", 1, "expect", "queue") == places[1]  # says nothing of it: as near as it is known
+    assert long.place("given") == long.source
+
+
 def test_what_happens_in_a_step() -> None:
     steps = playbook().tests[1].steps or ()
     assert [step.action for step in steps] == ["start", "escalate", "transfer", "end"]

@@ -81,4 +81,4 @@ def test_an_overlay_adds_moves_and_removes() -> None:
         "South: any hand-off",
         "South: the bot first",
     ]
-    assert [queue.name for queue in south.desired.of(Queue)] == ["South bot", "South nurses", "South urgent"]
+    assert [queue.name for queue in south.desired.of(Queue)] == ["South bot", "South nurses", "Nurses", "South urgent"]

@@ -23,7 +23,8 @@ from d365setup.model import (
     Status,
     Traffic,
 )
-from d365setup.report import Checked, ErrorReport, Problem, Validation, Verification
+from d365setup.report import Checked, Document, ErrorReport, Problem, Validation, Verification
+from tests.report.audits import AUDITS
 
 FILE = "playbooks/bot.yaml"
 
@@ -89,7 +90,7 @@ RUN = Run(
     (WARNING, Note("warning", BOT.id, "the platform noted no dependency mapping")),
     Traffic(6, 34, 1, 2.5),
 )
-DOCUMENTS = {
+DOCUMENTS: dict[str, Document] = {
     "plan": PLAN,
     "plan-in-line": IN_LINE,
     "run": RUN,
@@ -112,4 +113,5 @@ DOCUMENTS = {
         "0a1b2c3d",
     ),
 }
+DOCUMENTS |= AUDITS
 PEOPLE = [("Nora Quist", "nora.quist@contoso.example")]

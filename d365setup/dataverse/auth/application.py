@@ -26,7 +26,7 @@ class Application(ABC):
         if not client_id.strip():
             raise ValueError("the client id is empty")
         self.directory = directory
-        self._client_id = client_id.strip()
+        self.client_id = client_id.strip()
         self._lock = threading.Lock()  # one request for a token at a time; the others find it in MSAL's cache
         self._app: Any = None
         self._failed: tuple[float, SignInError] | None = None
@@ -54,7 +54,7 @@ class Application(ABC):
         raise SignInError(error.message, error.hint)
 
     def _refused(self, answer: dict[str, Any]) -> SignInError:
-        return refused(f"as {one_line(self._client_id, 100)}", answer, self._secrets(), self.cure)
+        return refused(f"as {one_line(self.client_id, 100)}", answer, self._secrets(), self.cure)
 
     def _ask(self, *, force: bool) -> dict[str, Any] | SignInError:
         try:
@@ -73,7 +73,7 @@ class Application(ABC):
             import msal  # type: ignore[import-untyped]  # noqa: PLC0415
 
             self._app = msal.ConfidentialClientApplication(
-                self._client_id,
+                self.client_id,
                 authority=self.directory.authority().url,
                 client_credential=self._proof(),
                 http_client=self.directory.wire,

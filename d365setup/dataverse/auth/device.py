@@ -39,7 +39,7 @@ class DeviceCode:
         if not client_id.strip():
             raise ValueError("the client id is empty")
         self.directory = directory
-        self._client_id = client_id.strip()
+        self.client_id = client_id.strip()
         self._tell, self._cache, self._sleep, self._clock = tell, cache, sleep, clock
         self._lock = threading.Lock()  # a person is asked once, however many workers wait
         self._app: Any = None
@@ -75,9 +75,9 @@ class DeviceCode:
             import msal  # type: ignore[import-untyped]  # noqa: PLC0415  # slow to load; it ships no types
 
             authority = self.directory.authority().url
-            cache, _ = opened(self._cache, self.directory.resource, authority, self._client_id)
+            cache, _ = opened(self._cache, self.directory.resource, authority, self.client_id)
             self._app = msal.PublicClientApplication(
-                self._client_id,
+                self.client_id,
                 authority=authority,
                 http_client=self.directory.wire,
                 token_cache=cache,

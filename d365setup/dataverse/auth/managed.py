@@ -24,6 +24,7 @@ class ManagedIdentity:
         if not which.strip():
             raise ValueError("say which managed identity: system, or a client id")
         self._which = which.strip()
+        self.client_id = "" if self._which.lower() == SYSTEM else self._which
         self._resource = Address.parse(environment).origin
         self._lock = threading.Lock()
         self._client: Any = None

@@ -1,0 +1,28 @@
+"""The forms a document can take, and which document has which."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from d365setup.audit.findings import Audit
+from d365setup.model import Plan, Run
+from d365setup.report.documents import Document, ErrorReport, Simulated, Validation, Verification
+
+Form = Literal["text", "json", "markdown", "html", "junit", "sarif"]
+FORMS: tuple[Form, ...] = ("text", "json", "markdown", "html", "junit", "sarif")
+PLAIN: tuple[Form, ...] = ("text", "json", "markdown", "html")  # of what has no verdicts on things
+ENDINGS: dict[str, Form] = {
+    ".txt": "text",
+    ".json": "json",
+    ".md": "markdown",
+    ".html": "html",
+    ".xml": "junit",
+    ".sarif": "sarif",
+}
+MAX_CHARS = 65_536  # what GitHub takes for a comment, counted in characters
+
+
+def forms(document: Document) -> tuple[Form, ...]:
+    """The forms this document has."""
+    judges = isinstance(document, Plan | Run | Verification | Validation | Simulated | Audit | ErrorReport)
+    return FORMS if judges else PLAIN
