@@ -89,7 +89,7 @@ SMALL = Job(
                 Rule(
                     "Urgent", (("Severity", ">=", "7"), (TOPIC, "==", "Emergency"), (TOPIC, "==", "Urgent")), "Nurses"
                 ),
-                Rule("Any other hand-off", ((TOPIC, "not-null", ""),), "Nurses"),
+                Rule("Any other hand-off", ((TOPIC, "not-null", ""), ("Severity", "not-null", "")), "Nurses"),
                 Rule("Everyone meets the bot first", (), "Health bot"),
             ),
         ),

@@ -27,8 +27,8 @@ from d365setup.model import Status
 from d365setup.playbook import Playbook, load_file
 from d365setup.session import Session
 from tests.engine.driver import operations
+from tests.engine.rows import rows
 from tests.engine.test_disturbed import Clock
-from tests.engine.test_faults import rows
 from tests.engine.test_switches import EVERY, RIDERS, TOPICS
 from tests.test_shipped import FOLDER, SHIPPED
 

@@ -27,7 +27,7 @@ from d365setup.emulator.limits import BURST, Protection
 from d365setup.emulator.options import Request
 from tests.cli import process
 from tests.cli.conftest import TOKEN, VALUES, Ended, Run
-from tests.engine.test_faults import rows
+from tests.engine.rows import rows
 
 TOLD = "the service asked to wait (429)"
 OTHERS_TOLD = "the service asked another process of the same user to wait (429)"

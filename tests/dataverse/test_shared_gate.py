@@ -12,11 +12,12 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -155,30 +156,17 @@ def test_the_file_is_opened_once_for_each_change(machine, path):
         assert len(seen) == 1
 
 
-class opened_below:  # noqa: N801  # reads as the phrase it is
-    """The files opened below a folder, by Python's own audit."""
+@contextmanager
+def opened_below(folder: Path):
+    """The files opened below a folder. No audit hook: those stay for good, and make starting threads a race."""
+    real, seen = os.open, []
 
-    watching: dict[str, list[str]] = {}  # noqa: RUF012  # hooks stay for good, so there is one
-    hooked = False
+    def opening(path, *args, **more):
+        seen.extend([str(path)] if str(path).startswith(str(folder)) else [])
+        return real(path, *args, **more)
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
-
-    def __enter__(self) -> list[str]:
-        if not opened_below.hooked:
-            sys.addaudithook(self.heard)
-            opened_below.hooked = True
-        self.watching[self.folder] = []
-        return self.watching[self.folder]
-
-    def __exit__(self, *_: object) -> None:
-        del self.watching[self.folder]
-
-    @classmethod
-    def heard(cls, event: str, arguments: tuple) -> None:
-        if event == "open" and cls.watching:
-            for folder, seen in cls.watching.items():
-                seen.extend([str(arguments[0])] if str(arguments[0]).startswith(folder) else [])
+    with patch.object(os, "open", opening):
+        yield seen
 
 
 # --- what stands in the file is hostile until understood

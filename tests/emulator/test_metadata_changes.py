@@ -51,7 +51,7 @@ CRITERIA: list[tuple[dict[str, Any], set[str]]] = [
     ({"Conditions": [condition("LogicalName", "In", ["role", "nope"])]}, {"role"}),
     ({"Filters": [QUEUE, {"Conditions": [condition("IsIntersect", "Equals", "False")]}]}, {"queue"}),
     ({"Conditions": [condition("OwnershipType", "Equals", "None"), condition("IsIntersect", "NotEquals", "true")]},
-     {"audit", "organization", "queueitem"}),
+     {"audit", "calendarrule", "organization", "queueitem"}),
     ({"Conditions": [condition("LogicalName", "Equals", "nope")]}, set()),
 ]  # fmt: skip
 

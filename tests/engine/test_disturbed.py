@@ -17,7 +17,7 @@ from d365setup.dataverse.errors import DataverseError
 from d365setup.emulator import Emulator, Limits, Options, fault_of
 from d365setup.model import Outcome, Status
 from tests.engine.driver import HAND_OFF, KINDS, Applied, applied, decided
-from tests.engine.test_faults import rows
+from tests.engine.rows import rows
 
 RULES = (
     "drop-within",
