@@ -439,12 +439,27 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Errand:
+    """What is to be done on a playbook's other side: the Health Bot. A change without a write is a person's."""
+
+    changes: tuple[Change, ...] = ()
+    writes: tuple[Write, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
 class Cost:
     """What carrying out a plan takes: round trips in a row, HTTP requests, operations inside them."""
 
     round_trips: int = 0
     requests: int = 0
     operations: int = 0
+
+    def and_then(self, other: Cost) -> Cost:
+        """Both, one after the other."""
+        return Cost(
+            self.round_trips + other.round_trips, self.requests + other.requests, self.operations + other.operations
+        )
 
 
 @dataclass(frozen=True)
@@ -459,6 +474,7 @@ class Plan:
     warnings: tuple[Note, ...] = ()
     cost: Cost = Cost()
     proof: Any = field(default=None, compare=False, repr=False)  # what the playbook's tests came to (`proof.Proof`)
+    checklist: Any = field(default=None, compare=False, repr=False)  # what only a person can do (`healthbot.handwork`)
 
     @property
     def fingerprint(self) -> str:

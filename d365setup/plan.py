@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
@@ -63,6 +63,12 @@ class Decision:
     scope: Scope
     writes: tuple[Write, ...] = ()
 
+    def about(self, kinds: Container[str]) -> Decision:
+        """The part of it that is about these kinds."""
+        changes = tuple(change for change in self.plan.changes if change.id.kind in kinds)
+        writes = tuple(write for write in self.writes if all(each.kind in kinds for each in write.changes))
+        return replace(self, plan=replace(self.plan, changes=changes), writes=writes)
+
 
 def decide(
     name: str,
@@ -120,7 +126,8 @@ def check_limits(plan: Plan, allowed: Mapping[str, int], live: LiveState | None 
 
 def excess(plan: Plan, live: LiveState | None = None) -> Iterator[tuple[str, int, str]]:
     """Each kind of which a plan takes away more than goes without consent: how many, and that in words."""
-    removals = Counter(change.id.kind for change in plan.changes if change.action is Action.DELETE)
+    gone = (change for change in plan.changes if change.action is Action.DELETE and not change.manual)
+    removals = Counter(change.id.kind for change in gone)
     for kind, count in removals.items():
         there = len({each.spec.identity for each in live.lives if each.spec.kind == kind}) if live else 0
         if count > MOST_REMOVALS:

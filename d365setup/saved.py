@@ -42,6 +42,11 @@ class Saved:
     writes: tuple[Data, ...]
     sha256: str = ""  # of the file's bytes
 
+    @property
+    def has_scenarios(self) -> bool:
+        """Whether it changes a Health Bot too: then it cannot be compared without looking there."""
+        return any(each["kind"] == "scenario" for each in self.changes)
+
 
 def is_saved_plan(start: bytes) -> bool:
     """Whether a file that begins so is a saved plan, of whatever version."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from d365setup import __version__
 from d365setup.apply import Settings, apply_plan, estimate, failure_of
 from d365setup.apply.parcels import Parcel, loaded
+from d365setup.beside import OtherSide, followed, summed
 from d365setup.dataverse.batch import MAX_REQUESTS
 from d365setup.dataverse.client import Client
 from d365setup.dataverse.errors import BadRequest, DataverseError, Forbidden, NotFound, ReadFailed
@@ -23,7 +24,9 @@ from d365setup.live import ABOUT, read_live, wanted
 from d365setup.model import (
     INTERRUPTED,
     Change,
+    Desired,
     Environment,
+    Errand,
     LiveState,
     Note,
     Outcome,
@@ -34,7 +37,7 @@ from d365setup.model import (
     Status,
     Traffic,
 )
-from d365setup.plan import Decision, decide
+from d365setup.plan import Decision, Differ, decide
 from d365setup.playbook import Playbook
 
 Watch = Callable[[Outcome], None]
@@ -73,6 +76,8 @@ class Session:
     playbook: Playbook
     runs: Runs | None = None  # where journals are kept; None keeps none
     prune: Prune | None = None  # what is undeclared and of this playbook's making is taken away too
+    other: OtherSide | None = None  # the Health Bot, where the playbook has scenarios for it
+    remarks: tuple[Note, ...] = ()  # what is to be told with every plan
 
     def pruning(self, *, everything: bool = False) -> Session:
         """The same, which also takes away what this playbook made and no longer declares; or all that it made."""
@@ -82,19 +87,33 @@ class Session:
         """The live state, one wave of reads. Raises DataverseError, and Refused for another than the expected one."""
         live = self._read()
         check_expected(live.environment, expected)
-        return live
+        return self.other.look(live) if self.other else live
 
     def decide(self, live: LiveState, *, whole_stages: bool = False) -> Decision:
         """The plan, priced. Raises Unresolvable with everything the environment cannot resolve."""
         reads = len(ABOUT) + len(tuple(wanted(self._reading, self.playbook.desired)))
-        name, sha256, desired = self.playbook.name, self.playbook.sha256, self.playbook.desired
-        decision = decide(name, sha256, desired, live, self.kinds, prune=self._pruned(live))
+        decision = self._decided(live)
         if not decision.plan.changes:
             return decision
-        stages = loaded(decision, self.kinds).stages(self.client.width, whole=whole_stages)
+        stages = loaded(decision.about(self.kinds), self.kinds).stages(self.client.width, whole=whole_stages)
         check_batches(stages, whole=whole_stages)
         cost = estimate(stages, self.client.width, reads)
+        if self.other is not None:
+            cost = cost.and_then(self.other.price(self._errand(decision)))
         return replace(decision, plan=decision.plan.with_cost(cost))
+
+    def _decided(self, live: LiveState) -> Decision:
+        """Both sides in one plan, the other one behind Dataverse."""
+        desired, kinds = self.playbook.desired, dict[str, Differ](self.kinds)
+        if self.other is not None:
+            desired, kinds = Desired((*desired.specs, *self.other.specs)), {**kinds, **self.other.kinds}
+        name, sha256 = self.playbook.name, self.playbook.sha256
+        found = decide(name, sha256, desired, live, kinds, prune=self._pruned(live))
+        return replace(found, plan=replace(found.plan, warnings=(*found.plan.warnings, *self.remarks)))
+
+    def _errand(self, decision: Decision) -> Errand:
+        there = decision.about(self.other.kinds if self.other else ())
+        return Errand(there.plan.changes, there.writes)
 
     def _pruned(self, live: LiveState) -> Prune | None:
         """What is to go, with the links that journals kept here say this playbook made."""
@@ -132,7 +151,8 @@ class Session:
         if journal is not None:
             settings = replace(settings, recorder=journal)
         try:
-            progress.follow(apply_plan(decision, self.client, self.kinds, settings))
+            here = apply_plan(decision.about(self.kinds), self.client, self.kinds, settings)
+            progress.follow(followed(here, self._errand(decision), self.other, settings))
         except (Exception, KeyboardInterrupt) as error:
             progress.close(None)
             raise Unfinished(progress.run(self.traffic), progress.open, error) from error
@@ -147,12 +167,19 @@ class Session:
         return self.runs.left_open(live.environment.organization_id) if self.runs else []
 
     def settle(self, live: LiveState) -> list[Note]:
-        """Find out what such runs left behind, write it down, and say so. Raises Unrecorded and DataverseError."""
+        """Find out what such runs left behind, write it down, and say so. Raises Unrecorded and DataverseError.
+
+        A run that went to another side than this session has stays open.
+        """
         told = []
         for each in self.left_open(live):
             from d365setup.apply.undoing import settled  # noqa: PLC0415  # seldom wanted, and every start would load it
 
-            landed = settled(self.client, each)
+            there = self.other.settled(each) if self.other else dict[int, bool | None]()
+            if len(there) < len(each.elsewhere.unknown):
+                told.append(unsettled(each))
+                continue
+            landed = settled(self.client, each.here) | there
             if self.runs:
                 self.runs.settle(each, landed, "apply")
             told.append(_settled(each, landed))
@@ -161,7 +188,7 @@ class Session:
     @property
     def traffic(self) -> Traffic:
         """What went over the wire so far."""
-        return traffic_of(self.client)
+        return summed(traffic_of(self.client), self.other)
 
 
 def traffic_of(client: Client) -> Traffic:

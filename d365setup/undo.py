@@ -12,7 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from d365setup.journal import Recorded, Recording, Sent
-from d365setup.model import Action, Change, Cost, Environment, FieldChange, Note, Plan, ResourceId, Row, Stage, Write
+from d365setup.model import (
+    Action,
+    Change,
+    Cost,
+    Environment,
+    Errand,
+    FieldChange,
+    Note,
+    Plan,
+    ResourceId,
+    Row,
+    Stage,
+    Write,
+)
 
 # What is not deleted: a soft-deleted user would block the next create (web-api page, section 6), and closed
 # conversations refer to queues.
@@ -74,6 +87,12 @@ class Undoing:
     steps: tuple[Step, ...]
     expected: Mapping[str, Row | None]
     people: tuple[str, ...] = ()
+    elsewhere: Errand = field(default_factory=Errand)  # comes first: what was done last
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to take back."""
+        return not (self.steps or self.elsewhere.changes)
 
 
 def effects(recording: Recording) -> list[Effect]:

@@ -258,7 +258,7 @@ def test_what_the_readme_shows_is_what_happens(folder: Path) -> None:
     assert shown.strip() in printed
     code, printed = run(*apply)
     assert code == 0
-    assert "nothing to change: 13 things are as the playbook says" in printed
+    assert "nothing to change: 15 things are as the playbook says" in printed
 
     emulator = Emulator(folder / ".d365setup" / "emulator.db", Options())
     with closing(emulator), emulator.serve():

@@ -13,6 +13,7 @@ import pytest
 from d365setup.audit import LEVELS
 from d365setup.audit.checking import checks
 from d365setup.dataverse import errors
+from d365setup.healthbot import checking as healthbot
 from d365setup.pages import codes, nearest, page, written
 
 FILE = Path(__file__).parents[1] / "docs" / "findings.md"
@@ -20,8 +21,9 @@ FINDINGS = [code for code in codes() if not code.startswith("0x")]
 SERVICE = [code for code in codes() if code.startswith("0x")]
 HEAD = """# Findings and error codes
 
-What `d365setup audit` can find, and what errors of the service mean: the pages that `d365setup explain CODE` prints.
-This file is generated from `d365setup/pages/`; change it there, then run `python -m tests.test_findings_docs`.
+What `d365setup audit` and `d365setup healthbot check` can find, and what errors of the service mean: the pages that
+`d365setup explain CODE` prints. This file is generated from `d365setup/pages/`; change it there, then run
+`python -m tests.test_findings_docs`.
 
 """
 
@@ -30,6 +32,7 @@ def document() -> str:
     parts = (
         ("Findings about routing", [code for code in FINDINGS if code.startswith("R")]),
         ("Findings about compliance", [code for code in FINDINGS if code.startswith("C")]),
+        ("Findings about the Health Bot", [code for code in FINDINGS if code.startswith("H")]),
         ("Error codes of the service", SERVICE),
     )
     chapters = (f"## {title}\n\n{''.join(map(told, chosen))}" for title, chosen in parts)
@@ -48,11 +51,20 @@ def test_the_document_is_fresh() -> None:
 
 
 def test_each_check_has_a_page_and_each_page_of_a_finding_a_check() -> None:
-    assert sorted(each.id for each in checks()) == sorted(FINDINGS)
+    assert sorted({each.id for each in checks()} | {code for code, _ in healthbot.checks()}) == sorted(FINDINGS)
+
+
+def test_the_health_bot_has_findings_of_its_own_and_shares_the_others() -> None:
+    own = {code for code, _ in healthbot.checks()} - {each.id for each in checks()}
+    assert own == {code for code in FINDINGS if code.startswith("H")}
 
 
 def test_all_findings_are_there() -> None:
-    assert [*(f"R{n:02d}" for n in range(1, 32)), *(f"C{n:02d}" for n in range(1, 19))] == FINDINGS
+    assert [
+        *(f"R{n:02d}" for n in range(1, 32)),
+        *(f"C{n:02d}" for n in range(1, 19)),
+        *(f"H{n:02d}" for n in range(1, 9)),
+    ] == FINDINGS
 
 
 @pytest.mark.parametrize("code", FINDINGS)

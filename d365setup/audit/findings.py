@@ -96,6 +96,7 @@ class Audit:
     playbook: str = ""
     sha256: str = ""
     fail_on: Level = "error"
+    against: str = ""  # what was held against the playbook instead of an environment: a bot's backup, its scenarios
 
     @property
     def open(self) -> tuple[Finding, ...]:

@@ -10,6 +10,7 @@ import click
 
 from d365setup.apply import Settings
 from d365setup.cli.asking import ask
+from d365setup.cli.beside import Beside, with_beside
 from d365setup.cli.deciding import decided
 from d365setup.cli.environment import opened
 from d365setup.cli.options import (
@@ -117,18 +118,20 @@ _with_choices = gathered(
 @_with_choices
 @with_variables
 @with_target
+@with_beside
 @with_output
 @with_evidence
-def command(playbook: Path, *, choices: Choices, given: Given, target: Target, output: Output) -> int:
+def command(playbook: Path, *, choices: Choices, given: Given, target: Target, beside: Beside, output: Output) -> int:
     """Read, compare, test, ask, write, read back."""
     removals = allowed(choices.allow_delete)
     plan = _saved(playbook, choices, given)
     wants = playbook_of(plan) if plan else None
     if plan is not None:
+        beside = replace(beside, require_healthbot=beside.require_healthbot or plan.has_scenarios)
         output.notebook.took("saved plan", str(playbook), plan.sha256)
     with (
         held(choices.lease) as still_ours,
-        opened(playbook, given, target, output, read_only=False, playbook=wants) as found,
+        opened(playbook, given, target, output, read_only=False, playbook=wants, beside=beside) as found,
     ):
         session = found.pruning() if (plan.prune if plan else choices.prune) else found
         planned = decided(session, target, output, whole_stages=choices.settings.whole_stages, plan=plan)
@@ -173,7 +176,7 @@ def _taken_back(failed: Run, session: Session, settings: Settings, output: Outpu
     output.aside(failed)
     if session.runs is None or not failed.id:
         return failed.exit_code
-    rollback = Rollback(session.client, session.runs, session.runs.read(failed.id))
+    rollback = Rollback(session.client, session.runs, session.runs.read(failed.id), session.other)
     run = rollback.carry_out(rollback.decide(), settings, output.progress)
     return output.emit(replace(run, after_failure=True))
 
@@ -184,6 +187,7 @@ def _ask(plan: Plan, output: Output) -> None:
     if not writes:
         return
     changes = "1 change" if writes == 1 else f"{writes} changes"
-    question = f"Apply {changes} to {plan.environment.name} ({plan.environment.url})?"
+    both = " and its Health Bot" if any(change.id.kind == "scenario" for change in plan.changes) else ""
+    question = f"Apply {changes} to {plan.environment.name} ({plan.environment.url}){both}?"
     declined = "not applied: you did not say yes; nothing was written"
     ask(plan, question, output, unasked="apply without asking", declined=declined)

@@ -21,11 +21,21 @@ def decided(
     if plan is not None:
         check_environment(plan, live.environment)
     output.know_people(people_of(live), bots_of(session.playbook))
-    decision = session.decide(live, whole_stages=whole_stages)
+    decision = _with_handwork(session.decide(live, whole_stages=whole_stages), session, target)
     output.notebook.beside.append(decision.plan)
     if plan is not None:
         check_same(plan, decision)
     return decision
+
+
+def _with_handwork(decision: Decision, session: Session, target: Target) -> Decision:
+    """The plan, with what is left to a person where the playbook names a Health Bot; not where it is taken away."""
+    if session.playbook.health_bot is None or (session.prune and session.prune.everything):
+        return decision
+    from d365setup.healthbot.checklist import checklist  # noqa: PLC0415  # few playbooks name one
+
+    url = "" if target.emulator else decision.plan.environment.url
+    return replace(decision, plan=replace(decision.plan, checklist=checklist(session.playbook, url)))
 
 
 def with_open_runs(decision: Decision, session: Session) -> Decision:

@@ -10,6 +10,7 @@ import click
 
 from d365setup.apply import Settings
 from d365setup.cli.asking import ask
+from d365setup.cli.beside import Beside, with_beside
 from d365setup.cli.deciding import decided
 from d365setup.cli.environment import opened
 from d365setup.cli.options import Given, Target, gathered, taught, with_output, with_target, with_variables
@@ -63,12 +64,13 @@ _with_choices = gathered(
 @_with_choices
 @with_variables
 @with_target
+@with_beside
 @with_output
 @with_evidence
-def command(playbook: Path, *, choices: Choices, given: Given, target: Target, output: Output) -> int:
+def command(playbook: Path, *, choices: Choices, given: Given, target: Target, beside: Beside, output: Output) -> int:
     """Read, decide, ask, write, read back."""
     removals = allowed(choices.allow_delete)
-    with opened(playbook, given, target, output, read_only=False) as opened_session:
+    with opened(playbook, given, target, output, read_only=False, beside=beside) as opened_session:
         session = opened_session.pruning(everything=True)
         decision = decided(session, target, output, whole_stages=choices.settings.whole_stages)
         check_removals(decision, removals, output)

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from d365setup import __version__
+from d365setup.cli.beside import Beside, Found, Surrounding, of_playbook
 from d365setup.cli.options import Given, Target
 from d365setup.cli.output import Output
 from d365setup.cli.signin import CA_BUNDLE, SECRETS, Call, Choice, chosen
@@ -72,6 +73,15 @@ class Surroundings:
         return Path(given) if given else default_folder(self.variables)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A client for the target, who signs in, and the emulator where it is the built-in one."""
+
+    client: Client
+    choice: Choice
+    emulator: Emulator | None = None
+
+
 class Waits:
     """What is said of waits while they last: each with --verbose, else those of five seconds and more.
 
@@ -109,29 +119,48 @@ def loaded(path: Path, given: Given, around: Surroundings, *, examples: bool) ->
 
 @contextmanager
 def opened(
-    path: Path, given: Given, target: Target, output: Output, *, read_only: bool, playbook: Playbook | None = None
+    path: Path,
+    given: Given,
+    target: Target,
+    output: Output,
+    *,
+    read_only: bool,
+    playbook: Playbook | None = None,
+    beside: Beside | None = None,
 ) -> Iterator[Session]:
-    """The playbook (unless it was loaded before), and a client for the target.
+    """The playbook (unless it was loaded before), and a client for the target; with ``beside``, its Health Bot too.
 
     What is wrong with the call is told before anything is sent.
     """
     around = Surroundings.here()
     url = _chosen(target, around.variables)
     playbook = playbook or loaded(path, given, around, examples=target.emulator)
-    with _reached(url, target, around, output, read_only=read_only) as (client, _):
+    with _reached(url, target, around, output, read_only=read_only) as place, ExitStack() as stack:
         for name, text in playbook.texts:
             output.notebook.took("playbook", name, sha256(text.encode("utf-8", "surrogatepass")))
-        yield Session(client, discover(), playbook, Runs(around.state_dir(target.state_dir)))
+        other = Found()
+        if beside is not None:
+            surrounding = Surrounding(beside, target, output, place.emulator, read_only)
+            other = stack.enter_context(of_playbook(playbook, surrounding))
+        runs = Runs(around.state_dir(target.state_dir))
+        yield Session(place.client, discover(), playbook, runs, other=other.side, remarks=other.remarks)
 
 
 @contextmanager
 def reached(target: Target, output: Output, *, read_only: bool) -> Iterator[tuple[Client, Choice]]:
     """A client for the target without a playbook, and who signs in. Raises UsageError before anything is sent."""
+    with reached_place(target, output, read_only=read_only) as found:
+        yield found.client, found.choice
+
+
+@contextmanager
+def reached_place(target: Target, output: Output, *, read_only: bool) -> Iterator[Place]:
+    """As `reached`, with the emulator where one is served."""
     around = Surroundings.here()
     url = _chosen(target, around.variables)
     with _reached(url, target, around, output, read_only=read_only) as found:
         if output.notebook.seal is not None:  # evidence says who looked; nobody else needs to know
-            output.notebook.user_id = str((found[0].get("WhoAmI").body or {}).get("UserId", ""))
+            output.notebook.user_id = str((found.client.get("WhoAmI").body or {}).get("UserId", ""))
         yield found
 
 
@@ -155,9 +184,7 @@ def _chosen(target: Target, variables: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _reached(
-    url: str, target: Target, around: Surroundings, output: Output, *, read_only: bool
-) -> Iterator[tuple[Client, Choice]]:
+def _reached(url: str, target: Target, around: Surroundings, output: Output, *, read_only: bool) -> Iterator[Place]:
     if url:
         bundle = target.ca_bundle or _path(around.variables.get(CA_BUNDLE, ""))
         with _translated():
@@ -165,7 +192,7 @@ def _reached(
             choice = chosen(Call(around.variables, url, bundle, target.device_code))
         folder = around.gate_folder
         with _client(url, choice, bundle, target, output, gate_folder=folder, read_only=read_only) as client:
-            yield client, choice
+            yield Place(client, choice)
         return
     emulator = open_emulator(target.emulator_data or around.state_dir(target.state_dir) / "emulator.db")
     choice = Choice("no sign-in", "the built-in emulator needs none", StaticToken("emulator"), ())
@@ -174,7 +201,7 @@ def _reached(
             emulator.serve(),
             _client(emulator.url, choice, None, target, output, read_only=read_only) as client,
         ):
-            yield client, choice
+            yield Place(client, choice, emulator)
     finally:
         emulator.close()
 

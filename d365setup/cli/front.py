@@ -30,6 +30,7 @@ COMMANDS = {
     "rollback": ("d365setup.cli.rollback", "Take a recorded run back."),
     "doctor": ("d365setup.cli.doctor", "Sign-in, privileges, solutions: what is missing. Read-only."),
     "evidence": ("d365setup.cli.evidence", "Say whether what --evidence sealed was altered."),
+    "healthbot": ("d365setup.cli.healthbot", "Make and check the Health Bot's side of the hand-off."),
     "explain": ("d365setup.cli.explain", "Say what a finding or an error code means."),
     "schema": ("d365setup.cli.schema", "Print a JSON Schema: of playbooks, or of an output."),
     "emulator": ("d365setup.cli.emulator", "Serve or reset the built-in Dataverse emulator."),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from d365setup.cli.beside import Beside, with_beside
 from d365setup.cli.deciding import decided, with_open_runs
 from d365setup.cli.environment import opened
 from d365setup.cli.options import Given, Target, gathered, taught, with_output, with_target, with_variables
@@ -59,12 +60,13 @@ _with_asked = gathered(
 @_with_asked
 @with_variables
 @with_target
+@with_beside
 @with_output
 @with_evidence
-def command(playbook: Path, *, asked: Asked, given: Given, target: Target, output: Output) -> int:
+def command(playbook: Path, *, asked: Asked, given: Given, target: Target, beside: Beside, output: Output) -> int:
     """Read, compare, test, show, save. A plan shows no findings: of waivers it tells which have expired."""
     waivers = loaded_waivers(asked.answered, output)
-    with opened(playbook, given, target, output, read_only=True) as session:
+    with opened(playbook, given, target, output, read_only=True, beside=beside) as session:
         found = decided(session.pruning() if asked.prune else session, target, output)
         decision = proven(found, session.playbook, skip=asked.skip_tests)
         if asked.out is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from d365setup.apply import Settings
+from d365setup.beside import summed
 from d365setup.cli.asking import ask
-from d365setup.cli.environment import Surroundings, reached
+from d365setup.cli.beside import Beside, Surrounding, of_recording, with_beside
+from d365setup.cli.environment import Surroundings, reached_place
 from d365setup.cli.options import Target, taught, with_output, with_target
 from d365setup.cli.output import Output
 from d365setup.cli.sealing import with_evidence
@@ -30,20 +32,25 @@ _HELP = taught(
 @click.argument("run")
 @click.option("--yes", is_flag=True, help="Do not ask; needed where no terminal is.")
 @with_target
+@with_beside
 @with_output
 @with_evidence
-def command(run: str, *, yes: bool, target: Target, output: Output) -> int:
+def command(run: str, *, yes: bool, target: Target, beside: Beside, output: Output) -> int:
     """Read the journal, look, ask, write, read back."""
     runs = Runs(Surroundings.here().state_dir(target.state_dir))
     recording = runs.read(run)
-    with reached(target, output, read_only=False) as (client, _):
-        rollback = Rollback(client, runs, recording)
+    with (
+        reached_place(target, output, read_only=False) as place,
+        of_recording(recording, Surrounding(beside, target, output, place.emulator)) as other,
+    ):
+        rollback = Rollback(place.client, runs, recording, other.side, other.remarks)
         undoing = rollback.decide(target.expect_organization or "")
         output.notebook.environment = undoing.plan.environment
         bots = {change.id.key for change in recording.changes if change.id.kind == "bot_user"}
         output.know_people(((name,) for name in undoing.people if name not in bots), bots)
-        if not undoing.steps:
-            return output.emit(Run(undoing.plan, traffic=traffic_of(client), command="rollback", undoes=run))
+        if undoing.is_empty:
+            traffic = summed(traffic_of(place.client), other.side)
+            return output.emit(Run(undoing.plan, traffic=traffic, command="rollback", undoes=run))
         if not yes:
             question = f"Take back run {run} on {undoing.plan.environment.name}?"
             declined = "not taken back: you did not say yes; nothing was written"

@@ -33,6 +33,7 @@ SECRETS = frozenset(
         "AZURE_CLIENT_SECRET",
         *PASSWORD,
         "D365_EVIDENCE_KEY_PASSWORD",
+        "D365_HEALTHBOT_SECRET",
         GITHUB[1],
         PIPELINES[1],
         "IDENTITY_HEADER",

@@ -10,6 +10,7 @@ import click
 from d365setup.audit import Audit, Seen
 from d365setup.audit import audit as judged
 from d365setup.audit.readiness import Readiness, readiness
+from d365setup.cli.beside import Beside, with_beside
 from d365setup.cli.deciding import decided
 from d365setup.cli.environment import opened
 from d365setup.cli.options import Given, Target, taught, with_output, with_target, with_variables
@@ -38,12 +39,15 @@ _HELP = taught(
 @with_waivers
 @with_variables
 @with_target
+@with_beside
 @with_output
 @with_evidence
-def command(playbook: Path, *, answered: Path | None, given: Given, target: Target, output: Output) -> int:
+def command(
+    playbook: Path, *, answered: Path | None, given: Given, target: Target, beside: Beside, output: Output
+) -> int:
     """Read, compare, judge."""
     waivers = loaded_waivers(answered, output) or Waivers()
-    with opened(playbook, given, target, output, read_only=True) as session:
+    with opened(playbook, given, target, output, read_only=True, beside=beside) as session:
         decision = decided(session, target, output)
         ready, found = _looked(session, decision.scope.live, waivers, output)
         return output.emit(Verification(decision.plan, ready, found))

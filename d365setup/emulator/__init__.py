@@ -6,6 +6,17 @@ It knows nothing of the rest of the project: it is a second reading of the same 
 from .core import Emulator
 from .faults import fault_of
 from .options import Fault, Limits, Options, Request, Switches
+from .organizations import Organizations
 from .store import DataFileError
 
-__all__ = ["DataFileError", "Emulator", "Fault", "Limits", "Options", "Request", "Switches", "fault_of"]
+__all__ = [
+    "DataFileError",
+    "Emulator",
+    "Fault",
+    "Limits",
+    "Options",
+    "Organizations",
+    "Request",
+    "Switches",
+    "fault_of",
+]

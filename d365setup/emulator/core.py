@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from . import fixtures
+from . import bots, fixtures
 from .bearer import Beside
 from .control import Control
 from .faults import Faults
 from .gateway import Gateway
+from .healthbot import HealthBot
 from .limits import Protection
 from .options import Fault, Options, Request
 from .platform import Platform
@@ -55,6 +56,8 @@ class Emulator:
         self._snapshots = Snapshots(self._store, clock)
         guards = (self.protection, self._snapshots)
         self.gateway = Gateway(self._store, self.schema, self.options, self.faults, fixtures.CALLER, *guards, sleep)
+        self.health_bot = HealthBot(bots.Bots(self._store, self.options.scenario_import), sleep, self.options.rtt)
+        """The bots on the same port; see `docs/emulator.md`."""
         self.beside: Beside | None = KnownTokens(self.options.users) if self.options.users else None
         """What stands on the same port; see `entra.attach`."""
         self._server: Server | None = None
@@ -70,15 +73,15 @@ class Emulator:
 
     # serving
 
-    def start(self, port: int = 0) -> Emulator:
-        """Listen on a loopback port (0: one the system chooses) until `stop`."""
+    def start(self, port: int = 0, *, poll: float = 0.02) -> Emulator:
+        """Listen on a loopback port (0: one the system chooses) until `stop`, which takes up to ``poll`` seconds."""
         if self._server is not None:
             message = "The emulator is already listening."
             raise RuntimeError(message)
         control = Control(self.faults, self.protection, self._log, self.reset, self._snapshots.release)
-        self._server = Server(self.gateway, port, beside=self.beside, control=control)
+        self._server = Server(self.gateway, port, beside=self.beside, control=control, bot=self.health_bot)
         self._server.log = self._log
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(poll,), daemon=True)
         self._thread.start()
         return self
 
@@ -88,6 +91,10 @@ class Emulator:
             self._server.stop()
             self._thread.join()
         self._server = self._thread = None
+
+    def rest(self) -> None:
+        """Let go of idle connections and what they hold in memory; the next request opens them again."""
+        self._store.close()
 
     def close(self) -> None:
         """Stop, and let go of the data file (a temporary one is removed)."""
@@ -134,6 +141,7 @@ class Emulator:
     def reset_log(self) -> None:
         """Forget the requests logged so far."""
         self._log.clear()
+        self.health_bot.requests.clear()
 
     def fail(self, fault: Fault) -> None:
         """Let matching operations or requests fail; rules strike in the order they are added."""
@@ -191,6 +199,16 @@ class Emulator:
             self.link("systemuser", user, "systemuserroles_association", self._role(role, unit))
         return user
 
+    def add_workstream(self, name: str) -> str:
+        """Add a messaging work stream as the clinic's, without rules, and return its id."""
+        with self._store.writing() as rows:
+            return fixtures.add_work_stream(name, rows, self._writer(rows))
+
+    def add_person(self, address: str) -> str:
+        """Add an enabled person who holds the agent role and is in no queue, and return the id."""
+        with self._store.writing() as rows:
+            return fixtures.add_person(address, rows, self._writer(rows))
+
     def add_role(self, name: str, privileges: Iterable[str], *, unit: str = fixtures.ROOT_UNIT) -> str:
         """Add a role that holds exactly these privileges (`prvReadQueue`), all Global, and return its id."""
         held = sorted(set(privileges))
@@ -228,8 +246,11 @@ class Emulator:
         self._snapshots.release()
         self.reset_log()
         with self._store.writing() as rows:
+            known = [fixtures.organization_number(row["organizationid"]) for row in rows.find("organization")]
+            number = next(filter(None, known), self.options.organization)  # a file stays the organization it is
             rows.clear()
-            fixtures.load(fixture or self.options.fixture, rows, self._writer)
+            fixtures.load(fixture or self.options.fixture, rows, self._writer, number)
+            bots.load(fixture or self.options.fixture, rows)
         self._make_users()
 
     def _begin(self) -> None:
@@ -237,6 +258,7 @@ class Emulator:
             self.reset(self.options.fixture)
         else:
             self._make_users()
+            self.health_bot.bots.ensure()  # a file of an older release has none
 
     def _writer(self, rows: Rows, caller: Row | None = None) -> Writer:
         acting = caller or rows.get("systemuser", fixtures.CALLER) or {}

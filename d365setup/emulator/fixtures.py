@@ -19,6 +19,7 @@ def fixed_id(*names: str) -> str:
 
 
 ORGANIZATION = fixed_id("organization")
+ORGANIZATION_NAME = "Contoso Health"
 ROOT_UNIT = fixed_id("businessunit", "contoso")
 CHILD_UNIT = fixed_id("businessunit", "clinics")
 CALLER = fixed_id("systemuser", "d365setup pipeline")
@@ -28,6 +29,8 @@ NURSES = fixed_id("queue", "Nurses")
 BILLING = fixed_id("queue", "Billing")
 DEFAULT_ENTITY_QUEUE = "5a4b76b0-dab5-4717-9743-9490f2f822c6"  # seeded everywhere (Microsoft's migration samples)
 AVAILABLE = "f523f628-c07a-e811-8162-000d3aa11f50"  # seeded (Omnichannel user form), to be confirmed per org
+
+MOST_ORGANIZATIONS = 1000
 
 SYSTEM_ADMINISTRATOR = "System Administrator"
 AGENT = "Omnichannel agent"
@@ -65,12 +68,22 @@ PEOPLE = (
 WriterOf = Callable[[Rows, Row | None], Writer]
 
 
-def load(fixture: str, rows: Rows, writer_of: WriterOf) -> None:
-    """Fill empty tables with a fixture."""
+def organization_id(number: int) -> str:
+    """Return the id of the organization with this number."""
+    return ORGANIZATION if number == 1 else fixed_id("organization", str(number))
+
+
+def organization_number(row_id: str) -> int | None:
+    """Return the number of the organization with this id; None for one that is not of a fixture."""
+    return next((each for each in range(1, MOST_ORGANIZATIONS + 1) if organization_id(each) == row_id), None)
+
+
+def load(fixture: str, rows: Rows, writer_of: WriterOf, number: int = 1) -> None:
+    """Fill empty tables with a fixture; each number is another organization."""
     if fixture not in {"empty", "clinic"}:
         message = f"There is no fixture '{fixture}': use empty or clinic."
         raise ValueError(message)
-    build = _Build(rows, writer_of(rows, {"systemuserid": CALLER, "businessunitid": ROOT_UNIT}))
+    build = _Build(rows, writer_of(rows, {"systemuserid": CALLER, "businessunitid": ROOT_UNIT}), number)
     build.organization()
     build.units_and_roles()
     build.caller()
@@ -79,25 +92,43 @@ def load(fixture: str, rows: Rows, writer_of: WriterOf) -> None:
         build.clinic()
 
 
+def add_work_stream(name: str, rows: Rows, writer: Writer) -> str:
+    """A messaging work stream as the clinic's, without rules; its id."""
+    return _Build(rows, writer).work_stream(name)
+
+
+def add_person(address: str, rows: Rows, writer: Writer) -> str:
+    """A person who can serve, and is in no queue; the id."""
+    first, _, last = address.partition("@")[0].replace("_", ".").partition(".")
+    return _Build(rows, writer).person(address, first.title(), last.title() or "Person", 60)
+
+
 class _Build:
-    def __init__(self, rows: Rows, writer: Writer) -> None:
+    def __init__(self, rows: Rows, writer: Writer, number: int = 1) -> None:
         self._rows = rows
         self._writer = writer
+        self._organization = organization_id(number)
+        self._name = ORGANIZATION_NAME if number == 1 else f"{ORGANIZATION_NAME} {number}"
 
     def add(self, table: str, row_id: str, **columns: Any) -> str:
         return self._writer.insert(self._writer.schema.tables[table], columns, row_id)
 
     def organization(self) -> None:
-        self.add("organization", ORGANIZATION, name="Contoso Health", fullnameconventioncode=1, languagecode=1033)
+        self.add("organization", self._organization, name=self._name, fullnameconventioncode=1, languagecode=1033)
 
     def units_and_roles(self) -> None:
-        self.add("businessunit", ROOT_UNIT, name="Contoso Health", organizationid=ORGANIZATION)
-        team = {"isdefault": 1, "businessunitid": ROOT_UNIT, "organizationid": ORGANIZATION}
-        self.add("team", fixed_id("team", "Contoso Health"), name="Contoso Health", **team)
+        self.add("businessunit", ROOT_UNIT, name=self._name, organizationid=self._organization)
+        team = {"isdefault": 1, "businessunitid": ROOT_UNIT, "organizationid": self._organization}
+        self.add("team", fixed_id("team", ORGANIZATION_NAME), name=self._name, **team)
         for name in ROLES:
-            shipped = {"ismanaged": 1, "businessunitid": ROOT_UNIT, "organizationid": ORGANIZATION, "canbedeleted": 0}
+            shipped = {
+                "ismanaged": 1,
+                "businessunitid": ROOT_UNIT,
+                "organizationid": self._organization,
+                "canbedeleted": 0,
+            }
             self.add("role", fixed_id("role", name), name=name, roleidunique=fixed_id("roleidunique", name), **shipped)
-        unit = {"parentbusinessunitid": ROOT_UNIT, "organizationid": ORGANIZATION}
+        unit = {"parentbusinessunitid": ROOT_UNIT, "organizationid": self._organization}
         self.add("businessunit", CHILD_UNIT, name="Clinics", **unit)
 
     def caller(self) -> None:
@@ -136,24 +167,28 @@ class _Build:
         self.queue("Nurses", NURSES, description="Nurses on duty.")
         self.queue("Billing", BILLING, description="Questions about invoices.")
         for address, first, last, capacity, queue_id, disabled in PEOPLE:
-            person = fixed_id("systemuser", address)
-            named = {"firstname": first, "lastname": last, "internalemailaddress": address, "islicensed": 1}
-            known = {"businessunitid": ROOT_UNIT, "msdyn_capacity": capacity, "isdisabled": int(disabled)}
-            self.add("systemuser", person, azureactivedirectoryobjectid=fixed_id("entra", address), **named, **known)
-            self.role(person, AGENT)
+            person = self.person(address, first, last, capacity, disabled=disabled)
             self._rows.insert("queuemembership", {"queueid": queue_id, "systemuserid": person})
-        self.work_stream()
+        self.work_stream("Patient chat")
 
-    def work_stream(self) -> None:
-        contract = fixed_id("contract", "Patient chat")
+    def person(self, address: str, first: str, last: str, capacity: int, *, disabled: bool = False) -> str:
+        named = {"firstname": first, "lastname": last, "internalemailaddress": address, "islicensed": 1}
+        known = {"businessunitid": ROOT_UNIT, "msdyn_capacity": capacity, "isdisabled": int(disabled)}
+        person = fixed_id("systemuser", address)
+        self.add("systemuser", person, azureactivedirectoryobjectid=fixed_id("entra", address), **named, **known)
+        self.role(person, AGENT)
+        return person
+
+    def work_stream(self, name: str) -> str:
+        contract = fixed_id("contract", name)
         unique = "new_" + contract.replace("-", "_")
         definition = {"msdyn_contractdefinition": empty_contract(), "msdyn_uniquename": unique}
-        self.add("msdyn_decisioncontract", contract, msdyn_name="Patient chat contract", **definition)
-        self.add(
+        self.add("msdyn_decisioncontract", contract, msdyn_name=f"{name} contract", **definition)
+        return self.add(
             "msdyn_liveworkstream",
-            PATIENT_CHAT,
+            fixed_id("msdyn_liveworkstream", name),
             msdyn_routingcontractid=contract,
-            msdyn_name="Patient chat",
+            msdyn_name=name,
             msdyn_mode=717210001,
             msdyn_streamsource=192360000,
             msdyn_workdistributionmode=192350000,

@@ -95,6 +95,8 @@ class Options:
     fixture: Literal["clinic", "empty"] = "clinic"
     """Loaded when the data file is new."""
     switches: Switches = field(default_factory=Switches)
+    organization: int = 1
+    """Which organization a new file holds: each number has a name and an id of its own, the same on every machine."""
     rtt: float = 0.0
     """Seconds added to each HTTP request."""
     op_time: float = 0.0
@@ -111,6 +113,9 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     faults: tuple[Fault, ...] = ()
     """Rules armed from the start."""
+    scenario_import: Literal["kept", "rewritten"] = "kept"
+    """What the Health Bot's import does to a scenario: keeps its id and the text of its code, and it is active; or
+    gives it a new id, writes the code anew, and leaves it inactive."""
     fault_rate: float = 0.0
     """Share of the requests that fail by chance, from 0 to 1."""
     fault_seed: int = 0

@@ -19,6 +19,7 @@ from .bearer import AnyToken, Beside, admit
 from .control import Control
 from .faults import Cut, Faults
 from .gateway import Done, Gateway
+from .healthbot import HealthBot
 from .operation import Operation, Reply, json_reply
 from .options import FaultPlace, Request
 
@@ -42,6 +43,7 @@ class Server(ThreadingHTTPServer):
         *,
         beside: Beside | None = None,
         control: Control | None = None,
+        bot: HealthBot | None = None,
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             message = f"The emulator binds loopback addresses only, not {host}."
@@ -49,6 +51,7 @@ class Server(ThreadingHTTPServer):
         self.gateway = gateway
         self.beside = beside or AnyToken()
         self.control = control
+        self.bot = bot
         self.log: list[Request] = []
         self._lock = threading.Condition()
         self._open: set[socket.socket] = set()
@@ -62,9 +65,14 @@ class Server(ThreadingHTTPServer):
         return f"{self.beside.scheme}://{host}:{port}"
 
     def record(self, request: Request) -> None:
-        """Add a request to the log."""
+        """Add a request to the log, the environment's or the bot's."""
+        bot = self.bots(request.path)
         with self._lock:
-            self.log.append(request)
+            (bot.requests if bot else self.log).append(request)
+
+    def bots(self, url: str) -> HealthBot | None:
+        """The Health Bot, where a request for this path is its own."""
+        return self.bot if self.bot is not None and self.bot.owns(url) else None
 
     @contextlib.contextmanager
     def connection(self, sock: socket.socket) -> Iterator[None]:
@@ -136,6 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(reply, self._common(user))
 
     def _reply(self, operation: Operation, faults: Faults) -> tuple[Reply, tuple[Done, ...], str]:
+        bot = self.server.bots(operation.url)
+        if bot is not None:
+            return bot.handle(operation, faults, self.server.beside), (), ""
         bearer = admit(operation, self.server.beside)
         if isinstance(bearer, Reply):
             return bearer, (), ""
@@ -210,8 +221,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(reply.body)))
 
     def _common(self, user: str = "") -> Iterator[tuple[str, str]]:
-        requests, seconds = self.server.gateway.protection.left(user)
         yield "Date", self.date_time_string()
+        if self.server.bots(self.path) is not None:
+            return
+        requests, seconds = self.server.gateway.protection.left(user)
         yield "Cache-Control", "no-cache"
         yield "Expires", "-1"
         yield "Vary", "Accept-Encoding"

@@ -109,7 +109,7 @@ class Rows:
 
     def clear(self) -> None:
         """Remove every row; the version counter goes on."""
-        own = ("_late_contract", "_seen_reference", "_entra", "_roleprivilege")
+        own = ("_late_contract", "_seen_reference", "_entra", "_roleprivilege", "_bot", "_bot_scenario")
         for name in (*self.schema.tables, *own):
             self.connection.execute(f"DELETE FROM {quoted(name)}")  # noqa: S608  # as above
 
@@ -159,9 +159,10 @@ class Store:
             connection.commit()
 
     def close(self) -> None:
-        """Close every idle connection."""
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
+        """Close every idle connection; the next transaction opens one."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -204,6 +205,8 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS _seen_reference (ruleset TEXT, rule TEXT, target TEXT)",
     "CREATE TABLE IF NOT EXISTS _entra (applicationid TEXT PRIMARY KEY, name TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _roleprivilege (roleid TEXT, privilege TEXT, level TEXT, UNIQUE (roleid, privilege))",
+    "CREATE TABLE IF NOT EXISTS _bot (tenant TEXT PRIMARY KEY, configuration TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS _bot_scenario (tenant TEXT, name TEXT, place INT, body TEXT, UNIQUE (tenant, name))",
 )
 
 

@@ -44,10 +44,10 @@ def page(code: str) -> Page:
 
 @cache
 def codes() -> tuple[str, ...]:
-    """Every code that has a page: findings about routing, then about compliance, then errors of the service."""
+    """Every code that has a page: findings about routing, compliance and the Health Bot, then errors of the service."""
     names = (each.name for each in files(__package__).iterdir())
     found = (name.removesuffix(".md") for name in names if name.endswith(".md"))
-    return tuple(sorted(found, key=lambda code: ("RC0".find(code[0]), code)))
+    return tuple(sorted(found, key=lambda code: ("RCH0".find(code[0]), code)))
 
 
 def written(text: str) -> str:

@@ -48,6 +48,7 @@ def audit_data(audit: Audit) -> Data:
         "origin": center.origin,
         "taken_at": center.taken_at,
         "playbook": {"name": audit.playbook, "sha256": audit.sha256} if audit.playbook else None,
+        **({"against": audit.against} if audit.against else {}),
         "fail_on": audit.fail_on,
         "counts": {**audit.counts, "waived": len(audit.findings) - len(audit.open)},
         "findings": [finding_data(each, center.url) for each in audit.open],
@@ -182,6 +183,9 @@ def _line(source: Source, show: Show) -> str:
 
 def _head(audit: Audit, show: Show) -> Iterator[str]:
     center = audit.center
+    if audit.against:
+        yield f"Held {show(audit.against)} against playbook {show(audit.playbook)}"
+        return
     taken = f", read at {show(center.taken_at)}" if center.taken_at else ""
     yield f"{_ORIGINS[center.origin].format(where=show(where(center)))}{taken}"
     if audit.playbook:

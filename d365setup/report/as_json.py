@@ -8,12 +8,16 @@ from typing import Any
 from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
 from d365setup.evidence.inspection import Inspection
+from d365setup.healthbot.handwork import Checklist
+from d365setup.healthbot.pushing import Push
 from d365setup.model import Change, Note, Outcome, Plan, Run, Source
 from d365setup.report.as_audit import audit_data
+from d365setup.report.as_checklist import checklist_data
 from d365setup.report.as_doctor import doctor_data
 from d365setup.report.as_evidence import evidence_data
 from d365setup.report.as_history import history_data, recorded_data
 from d365setup.report.as_page import page_data
+from d365setup.report.as_push import push_data
 from d365setup.report.as_readiness import findings_data, readiness_data
 from d365setup.report.as_simulation import simulation_data
 from d365setup.report.as_tests import proof_data
@@ -202,6 +206,8 @@ _DATA: dict[type, Callable[[Any], Data]] = {
     Audit: audit_data,
     History: history_data,
     Inspection: evidence_data,
+    Push: lambda found: push_data(found, plain),
+    Checklist: checklist_data,
     Recorded: recorded_data,
     Explained: page_data,
     ErrorReport: _error,

@@ -10,13 +10,17 @@ from typing import Any
 from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
 from d365setup.evidence.inspection import Inspection
+from d365setup.healthbot.handwork import Checklist
+from d365setup.healthbot.pushing import Push
 from d365setup.model import Action, Change, Environment, FieldChange, Note, Outcome, Plan, Run, Source, Status
 from d365setup.report.as_audit import audit_lines
+from d365setup.report.as_checklist import checklist_lines
 from d365setup.report.as_doctor import doctor_lines
 from d365setup.report.as_evidence import evidence_lines
 from d365setup.report.as_history import history_lines, recorded_lines
 from d365setup.report.as_json import plain, warnings
 from d365setup.report.as_page import page_lines
+from d365setup.report.as_push import push_lines
 from d365setup.report.as_readiness import errors_lines, readiness_lines
 from d365setup.report.as_simulation import simulation_lines
 from d365setup.report.as_tests import proof_lines
@@ -253,7 +257,8 @@ def _next(run: Run) -> Iterator[str]:
         as_before = "as it was before" if run.exit_code == 1 else "partly as it was before: see above"
         yield f"next: mend what failed and apply again; the environment is {as_before}"
     elif run.exit_code == 3:
-        yield "next: take the manual steps above, then run `d365setup verify`"
+        check = "" if run.undoes or run.command == "destroy" else ", then run `d365setup verify`"
+        yield f"next: take the manual steps above{check}"
     elif run.exit_code and run.landed:
         yield "next: mend what failed and apply again; what is verified is left alone"
     elif run.exit_code:
@@ -315,6 +320,8 @@ _LINES: dict[type, Callable[[Any, _Page], Iterable[str]]] = {
     Audit: lambda found, page: audit_lines(found, page.show, page.paint),
     Diagnosis: lambda found, page: doctor_lines(found, page.show, page.paint),
     Inspection: lambda found, page: evidence_lines(found, page.show),
+    Push: lambda found, page: push_lines(found, page.show, page.paint),
+    Checklist: lambda found, page: checklist_lines(found, page.show, page.paint),
     History: lambda found, page: history_lines(found, page.show),
     Recorded: lambda found, page: recorded_lines(found, page.show),
     Explained: lambda found, page: page_lines(found, page.show),

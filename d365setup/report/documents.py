@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
 from d365setup.evidence.inspection import Inspection
+from d365setup.healthbot.handwork import Checklist
+from d365setup.healthbot.pushing import Push
 from d365setup.journal import Recording
 from d365setup.model import NOWHERE, Plan, Run, Severity, Source
 from d365setup.pages import Page
@@ -161,4 +163,6 @@ Document = (
     | History
     | Recorded
     | Inspection
+    | Push
+    | Checklist
 )

@@ -20,6 +20,8 @@ SCHEMAS = (
     "snapshot",
     "evidence",
     "evidence-check",
+    "healthbot-push",
+    "checklist",
 )
 
 

@@ -12,6 +12,7 @@ import requests
 
 from d365setup.cli.environment import emulator_package
 from d365setup.cli.options import seconds
+from d365setup.emulator.healthbot import SECRET
 from d365setup.errors import UsageError
 from tests.cli.conftest import VALUES, Run
 from tests.cli.process import start
@@ -35,7 +36,8 @@ def test_it_serves_until_it_is_ended(ending: signal.Signals, run: Run) -> None:
     with serving("--data", "rehearsal.db", "--rtt", "1ms", "--op-time", "0") as (process, line):
         assert line.startswith("listening on http://127.0.0.1:")
         url = line.split()[-1]
-        assert run("apply", "bot.yaml", "--url", url, "--yes", **VALUES).code == 0
+        bot = {"D365_HEALTHBOT_SECRET": SECRET, "D365_HEALTHBOT_PORTAL": f"{url}/account/contoso-bot-ab12cd3"}
+        assert run("apply", "bot.yaml", "--url", url, "--yes", **VALUES, **bot).code == 0
         process.send_signal(ending)
         out, err = process.communicate(timeout=30)
         assert (process.returncode, out, err) == (0, "", "")
@@ -113,3 +115,42 @@ def test_without_the_extra_it_says_what_to_install(run: Run, monkeypatch: pytest
 @pytest.mark.parametrize(("text", "value"), [("80ms", 0.08), ("1.5s", 1.5), ("2", 2.0), ("0", 0.0)])
 def test_times(text: str, value: float) -> None:
     assert seconds(text) == pytest.approx(value)
+
+
+def test_many_organizations_have_a_line_each(run: Run) -> None:
+    with serving("--orgs", "3", "--data", "fleet.db") as (process, line):
+        assert process.stdout is not None
+        urls = [each.split()[-1] for each in (line, process.stdout.readline(), process.stdout.readline())]
+        for place, url in enumerate(urls, 1):
+            name = "Contoso Health" if place == 1 else f"Contoso Health {place}"
+            found = run("plan", "bot.yaml", "--url", url, "--expect-organization", name, **VALUES)
+            assert found.code == 3, found.err
+        assert len(set(urls)) == 3
+
+
+def test_ports_go_up_from_the_one_given(run: Run) -> None:
+    ended = run("emulator", "serve", "--orgs", "3", "--port", "65534")
+    assert ended.code == 2
+    assert "--orgs 3 from --port 65534 on goes past port 65535" in ended.err
+    assert not Path(".d365setup").exists()
+
+
+def test_over_tls_they_share_one_directory(run: Run) -> None:
+    with serving("--orgs", "2", "--tls", "--data", "fleet.db") as (process, line):
+        assert process.stdout is not None
+        bundle, second = process.stdout.readline().split(maxsplit=2)[-1].strip(), process.stdout.readline()
+        for each in (line, second):
+            reply = requests.get(f"{each.split()[-1]}/api/data/v9.2/WhoAmI", verify=bundle, timeout=10)
+            assert reply.status_code == 401
+
+
+def test_reset_gives_it_names_of_ones_own(run: Run) -> None:
+    own = ["--workstream", "Intake chat", "--workstream", "Patient chat", "--person", "Intake.One@contoso.example"]
+    assert run("emulator", "reset", "--data", "x.db", *own, "--person", "nurse.one@contoso.example").code == 0
+    text = Path("bot.yaml").read_text(encoding="utf-8")
+    text = text.replace("- name: Patient chat", "- name: Intake chat").replace("nurse.one@", "intake.one@")
+    Path("bot.yaml").write_text(text, encoding="utf-8")
+    assert run("apply", "bot.yaml", "--emulator", "--emulator-data", "x.db", "--yes").code == 0
+    for option in ("--workstream", "--person"):
+        ended = run("emulator", "reset", "--data", "x.db", option, " ")
+        assert (ended.code, option in ended.err) == (2, True)

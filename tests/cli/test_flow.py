@@ -46,7 +46,7 @@ def test_the_emulator_option_keeps_what_it_did(run: Run) -> None:
     assert Path(".d365setup/emulator.db").is_file()
     second = run("apply", "bot.yaml", "--emulator", "--yes")
     assert second.code == 0
-    assert "nothing to change: 13 things are as the playbook says" in second.out
+    assert "nothing to change: 15 things are as the playbook says" in second.out
     assert run("plan", "bot.yaml", "--emulator", "--emulator-data", "other.db").code == 3
     assert run("plan", "bot.yaml", "--emulator", "--state-dir", "elsewhere").code == 3
     assert run("plan", "bot.yaml", "--emulator", D365_STATE_DIR="third").code == 3

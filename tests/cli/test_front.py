@@ -39,7 +39,7 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_teaches_by_example(name: str, run: Run) -> None:
-    inner = {"emulator": "serve", "evidence": "verify"}.get(name)
+    inner = {"emulator": "serve", "evidence": "verify", "healthbot": "generate"}.get(name)
     ended = run(name, *([inner] if inner else []), "--help")
     assert ended.code == 0
     assert "Examples:" in ended.out

@@ -160,4 +160,5 @@ def test_every_variable_that_holds_a_secret_is_known_as_one() -> None:
         "IDENTITY_HEADER",
         "MSI_SECRET",
         "D365_EVIDENCE_KEY_PASSWORD",
+        "D365_HEALTHBOT_SECRET",
     } == SECRETS

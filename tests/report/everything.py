@@ -10,6 +10,8 @@ from d365setup.audit.readiness import Link, Path, Readiness
 from d365setup.center import ContactCenter, Queue, Unread, Workstream
 from d365setup.doctor import Check, Diagnosis, Facts, SignIn
 from d365setup.evidence.inspection import Inspected, Inspection
+from d365setup.healthbot.handwork import Checklist, Task
+from d365setup.healthbot.pushing import Push, Pushed
 from d365setup.journal import Recording
 from d365setup.model import (
     Action,
@@ -102,6 +104,11 @@ def readiness(said: str) -> Readiness:
     )
 
 
+def by_hand(said: str) -> Checklist:
+    task = Task(said, said, said, (said, said), ((said, said),), said, said)
+    return Checklist(said, "ab" * 32, said, said, said, (task, replace(task, values=(), check="")))
+
+
 def documents(said: str) -> dict[str, Document]:
     """One of each, by name; whatever a playbook, a service, a waiver or a journal can put in says ``said``."""
     source = Source(said, 3, 5)
@@ -112,7 +119,9 @@ def documents(said: str) -> dict[str, Document]:
         change(Action.DELETE, said, source),
         change(Action.UPDATE, said, source, manual=said),
     )
-    plan = Plan(environment(said), said, "ab" * 32, changes, 7, (note,), proof=proof(said, source))
+    plan = Plan(
+        environment(said), said, "ab" * 32, changes, 7, (note,), proof=proof(said, source), checklist=by_hand(said)
+    )
     failure = Failure(said, said, 403, said, hint=said)
     statuses = (Status.VERIFIED, Status.FAILED, Status.NOT_VERIFIED, Status.MANUAL)
     outcomes = tuple(Outcome(c, s, said, failure) for c, s in zip(changes, statuses, strict=True))
@@ -134,6 +143,10 @@ def documents(said: str) -> dict[str, Document]:
         "refusal": ErrorReport(said, 4, (problem,), said, proof=proof(said, source)),
         "history": History(said, (recorded,), (said,)),
         "recorded": recorded,
+        "push": Push(
+            said, (Pushed(said, said, "not verified", (FieldChange(said, said, said),), said),), said, sent=True
+        ),
+        "checklist": by_hand(said),
         "evidence": Inspection((Inspected(said, "altered", "wrong", None, (said,), (said,)),)),
     }
 

@@ -91,7 +91,9 @@ def test_every_document_is_a_page_that_loads_nothing_and_fits_a_phone(name: str,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["clinic", "clinic-simulation", "clinic-verification", "run", "validation", "doctor"])
+@pytest.mark.parametrize(
+    "name", ["clinic", "clinic-simulation", "clinic-verification", "run", "validation", "doctor", "checklist"]
+)
 def test_axe_finds_nothing_serious(name: str, scheme: str, opened: Open, axe: str) -> None:
     window = opened(html(PAGES[name]), scheme=scheme)
     window.ask("document.querySelectorAll('details').forEach(each => each.open = true)")
