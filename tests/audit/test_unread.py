@@ -93,7 +93,7 @@ def test_all_of_it_is_checked_where_all_was_read() -> None:
         (((ODD, "nurses"), (TOPIC, "office"), (ALWAYS, "bots")), {"R10", "R11"}),
         (((All((ODD, TOPIC)), "office"), (Test("Topic", Operator.EQUALS, "x"), "nurses")), {"R10"}),
     ],
-    ids=str,
+    ids=["R01", "R10 and R11", "R10"],
 )
 def test_a_condition_nobody_understands_decides_nothing(made: tuple[tuple[Condition, str], ...], ids: set[str]) -> None:
     result = judged(rules(*made), "R01", "R10", "R11")
