@@ -76,7 +76,9 @@ def test_a_token_that_is_not_the_bots(method: str, bearer: str, api: Api) -> Non
     assert len(call(api, "GET", "scenarios").json()) == 2
 
 
-@pytest.mark.parametrize("issued", [str(int(time.time()) - 60), 1, int(time.time()) - 5])
+@pytest.mark.parametrize(
+    "issued", [str(int(time.time()) - 60), 1, int(time.time()) - 5], ids=["text", "long ago", "number"]
+)
 def test_it_may_be_issued_as_text_or_number_and_any_time_ago(issued: str | int, api: Api) -> None:
     assert call(api, "GET", "scenarios", token(iat=issued)).status_code == 200
 
