@@ -2,7 +2,8 @@
 
 D365SetupError
  ├─ PlaybookError      2  the playbook says something it must not; carries every mistake at once
- │   └─ WaiversError   2  the same of a file of waivers
+ │   ├─ WaiversError   2  the same of a file of waivers
+ │   └─ FleetError     2  the same of a fleet file
  ├─ UsageError         2  the call itself is wrong: an option, a URL, an empty secret
  ├─ TestsFailed        4  a test of the playbook failed: routing would not do what it expects
  ├─ Unresolvable       1  only the environment could tell: no such user, two such queues
@@ -53,6 +54,12 @@ class WaiversError(PlaybookError):
     """The file of waivers cannot be used; its mistakes are told like a playbook's."""
 
     file = "file of waivers"
+
+
+class FleetError(PlaybookError):
+    """The fleet file cannot be used, or a playbook of one of its environments."""
+
+    file = "fleet file"
 
 
 class UsageError(D365SetupError):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # name -> (module, what the list of commands says); the module is loaded when its command is asked for
 COMMANDS = {
+    "init": ("d365setup.cli.init", "Begin in a folder: playbook, settings, a pipeline."),
     "validate": ("d365setup.cli.validate", "Check playbooks; no network, no credentials."),
     "plan": ("d365setup.cli.plan", "Show what would change, and why. Read-only."),
     "apply": ("d365setup.cli.apply", "Bring an environment to what a playbook says."),
@@ -26,11 +27,13 @@ COMMANDS = {
     "verify": ("d365setup.cli.verify", "Compare an environment with a playbook. Read-only."),
     "simulate": ("d365setup.cli.simulate", "Show where a conversation goes, and why. Read-only."),
     "audit": ("d365setup.cli.audit", "Find what strands conversations, and the cure. Read-only."),
+    "compare": ("d365setup.cli.compare", "Show what two environments, or snapshots, differ in. Read-only."),
     "history": ("d365setup.cli.history", "List the runs done from here, or show one."),
     "rollback": ("d365setup.cli.rollback", "Take a recorded run back."),
     "doctor": ("d365setup.cli.doctor", "Sign-in, privileges, solutions: what is missing. Read-only."),
     "evidence": ("d365setup.cli.evidence", "Say whether what --evidence sealed was altered."),
     "healthbot": ("d365setup.cli.healthbot", "Make and check the Health Bot's side of the hand-off."),
+    "fleet": ("d365setup.cli.fleet", "Plan, apply, verify and audit many environments."),
     "explain": ("d365setup.cli.explain", "Say what a finding or an error code means."),
     "schema": ("d365setup.cli.schema", "Print a JSON Schema: of playbooks, or of an output."),
     "emulator": ("d365setup.cli.emulator", "Serve or reset the built-in Dataverse emulator."),

@@ -20,7 +20,6 @@ from d365setup.cli.pipelines import below_root, pipeline, room, summarize
 from d365setup.errors import D365SetupError, UsageError
 from d365setup.model import Outcome, Plan
 from d365setup.report import MAX_CHARS
-from d365setup.report.annotations import annotated, disarmed, disarmed_page, summary_file
 from d365setup.report.visible import visible
 from d365setup.session import Unfinished
 
@@ -133,6 +132,8 @@ class Output:
         found = pipeline()
         if found is None or self.settings.annotations == "off":
             return
+        from d365setup.report.annotations import annotated, summary_file  # noqa: PLC0415  # of use in pipelines only
+
         for line in annotated(document, found, self._shown, below_root):
             click.echo(line, err=True)
         try:
@@ -170,6 +171,8 @@ class Output:
 
 def _for_the_log(text: str, form: report.Form) -> str:
     """What a pipeline's log may show: JSON, JUnit and SARIF hold no command as they are."""
+    from d365setup.report.annotations import disarmed, disarmed_page  # noqa: PLC0415  # of use in pipelines only
+
     if form == "html":
         return disarmed_page(text)
     return disarmed(text) if form in ("text", "markdown") else text

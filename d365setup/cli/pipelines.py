@@ -6,8 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from d365setup.report.annotations import SUMMARY_BYTES, Pipeline
+if TYPE_CHECKING:
+    from d365setup.report.annotations import Pipeline
+
+SUMMARY_BYTES = 1_048_576  # what GitHub takes as one step's summary
 
 _ROOTS = ("GITHUB_WORKSPACE", "BUILD_SOURCESDIRECTORY")  # where the repository is checked out
 

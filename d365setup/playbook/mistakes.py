@@ -23,6 +23,11 @@ class Mistakes:
         self._patience = PATIENCE
         self.masked: dict[str, str] = {}
 
+    @property
+    def found(self) -> int:
+        """How many there are by now."""
+        return len(self._found)
+
     def add(self, source: Source, message: str) -> None:
         """Note one mistake; the same words about the same place count once."""
         self._found.setdefault((source, message))

@@ -18,7 +18,6 @@ Pipeline = Literal["github", "azure"]
 Show = Callable[[Any], str]
 
 MOST = 50  # lines; GitHub shows ten errors and ten warnings of a step anyway
-SUMMARY_BYTES = 1_048_576  # what GitHub takes as one step's summary
 
 _GITHUB = {"error": "error", "warning": "warning", "info": "notice"}
 _COMMAND = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)

@@ -39,7 +39,7 @@ def _file(each: Inspected) -> Data:
     }
 
 
-def evidence_lines(found: Inspection, show: Callable[[str], str]) -> Iterator[str]:
+def evidence_lines(found: Inspection, show: Callable[[str], str], _paint: Any = None) -> Iterator[str]:
     """A line for each file and for each thing wrong with it, then what it amounts to."""
     for each in found.files:
         yield f"{each.state:<10}  {show(each.file)}{_about(each, show)}"

@@ -14,7 +14,7 @@ Show = Callable[[Any], str]
 Data = dict[str, Any]
 
 
-def history_lines(history: History, show: Show) -> Iterator[str]:
+def history_lines(history: History, show: Show, _paint: Any = None) -> Iterator[str]:
     """One line for each run, the newest last, in columns."""
     if not history.runs:
         yield f"no runs are recorded in {show(history.folder)}"
@@ -46,7 +46,7 @@ def _became(recorded: Recorded) -> str:
     return f"{told or 'nothing done'}, exit code {run.exit_code}"
 
 
-def recorded_lines(recorded: Recorded, show: Show) -> Iterator[str]:
+def recorded_lines(recorded: Recorded, show: Show, _paint: Any = None) -> Iterator[str]:
     """One run: what it was, each change and what became of it, the change sets."""
     run = recorded.recording
     yield f"Run {show(run.run)}: {show(run.command)} of playbook {show(run.playbook)}"

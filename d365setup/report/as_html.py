@@ -10,12 +10,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from d365setup.audit.findings import Audit
+from d365setup.fleet.results import FleetRun
 from d365setup.healthbot.handwork import Checklist
 from d365setup.model import Plan, Run
 from d365setup.report.diagram.wording import counted
 from d365setup.report.documents import Document, Simulated, Verification
 from d365setup.report.html.auditing import audit_view
 from d365setup.report.html.changing import changes_view
+from d365setup.report.html.fleeting import fleet_view
 from d365setup.report.html.handing import checklist_view
 from d365setup.report.html.plainly import plain_view
 from d365setup.report.html.simulating import simulation_view
@@ -55,6 +57,8 @@ def _view(document: Document, show: Show) -> tuple[str, Any]:
             return "simulation.html", simulation_view(document, show)
         case Checklist():
             return "checklist.html", checklist_view(document)
+        case FleetRun():
+            return "fleet.html", fleet_view(document)
     return "plain.html", plain_view(document)
 
 

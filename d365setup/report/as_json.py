@@ -5,40 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from d365setup.audit.findings import Audit
-from d365setup.doctor import Diagnosis
-from d365setup.evidence.inspection import Inspection
-from d365setup.healthbot.handwork import Checklist
-from d365setup.healthbot.pushing import Push
 from d365setup.model import Change, Note, Outcome, Plan, Run, Source
-from d365setup.report.as_audit import audit_data
-from d365setup.report.as_checklist import checklist_data
-from d365setup.report.as_doctor import doctor_data
-from d365setup.report.as_evidence import evidence_data
-from d365setup.report.as_history import history_data, recorded_data
-from d365setup.report.as_page import page_data
-from d365setup.report.as_push import push_data
-from d365setup.report.as_readiness import findings_data, readiness_data
-from d365setup.report.as_simulation import simulation_data
 from d365setup.report.as_tests import proof_data
 from d365setup.report.documents import (
     Document,
     ErrorReport,
-    Explained,
-    History,
     Problem,
-    Recorded,
-    Simulated,
     Validation,
     Verification,
 )
+from d365setup.report.seldom import seldom_data
 
 Data = dict[str, Any]
 
 
 def data(document: Document) -> Data:
     """The document as a value that `json.dumps` takes; equal documents give equal values."""
-    return _DATA[type(document)](document)
+    return _DATA.get(type(document), seldom_data)(document)
 
 
 def _plan(plan: Plan) -> Data:
@@ -76,6 +59,8 @@ def _run(run: Run) -> Data:
 
 
 def _verification(found: Verification) -> Data:
+    from d365setup.report.as_readiness import findings_data, readiness_data  # noqa: PLC0415  # only `verify` has them
+
     plan = found.plan
     return {
         "schema": "d365setup/verification/1",
@@ -201,14 +186,5 @@ _DATA: dict[type, Callable[[Any], Data]] = {
     Run: _run,
     Verification: _verification,
     Validation: _validation,
-    Simulated: simulation_data,
-    Diagnosis: doctor_data,
-    Audit: audit_data,
-    History: history_data,
-    Inspection: evidence_data,
-    Push: lambda found: push_data(found, plain),
-    Checklist: checklist_data,
-    Recorded: recorded_data,
-    Explained: page_data,
     ErrorReport: _error,
 }

@@ -34,7 +34,7 @@ def _suite(root: ET.Element, suite: Suite, number: int, stamp: str, show: Show) 
     element = ET.SubElement(
         root,
         "testsuite",
-        name=suite.name,
+        name=shortened(show(suite.name), NAME),
         package="d365setup",
         id=str(number),
         timestamp=stamp,
@@ -49,7 +49,7 @@ def _suite(root: ET.Element, suite: Suite, number: int, stamp: str, show: Show) 
     for name, value in (("tool", f"d365setup {__version__}"), *suite.properties):
         ET.SubElement(properties, "property", name=name, value=shortened(show(value)))
     for case in suite.cases:
-        _case(element, case, suite.name, show)
+        _case(element, case, shortened(show(suite.name), NAME), show)
     ET.SubElement(element, "system-out").text = _text(suite.notes, show)
     ET.SubElement(element, "system-err").text = ""
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
+from d365setup.fleet.results import FleetRun
 from d365setup.model import Plan, Run
 from d365setup.report.as_audit import number
 from d365setup.report.as_text import text
 from d365setup.report.comment.auditing import audit_sheet
 from d365setup.report.comment.changes import plan_sheet, run_sheet, verification_sheet
 from d365setup.report.comment.fitting import Measure, Section, Sheet, fitted, preformatted
+from d365setup.report.comment.fleeting import fleet_sheet
 from d365setup.report.comment.page import MARKS, Page, Show, rows, tests, tests_told, told
 from d365setup.report.documents import Document, ErrorReport, History, Validation, Verification
 from d365setup.report.redaction import Mask
@@ -74,6 +76,7 @@ _SHEETS: dict[type, Callable[[Any, Page], Sheet]] = {
     Run: run_sheet,
     Validation: _validation,
     Audit: audit_sheet,
+    FleetRun: fleet_sheet,
     Diagnosis: _doctor,
     ErrorReport: _error,
 }

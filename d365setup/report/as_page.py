@@ -12,7 +12,7 @@ from d365setup.report.documents import Explained
 WIDTH = 80
 
 
-def page_lines(found: Explained, show: Callable[[Any], str]) -> Iterator[str]:
+def page_lines(found: Explained, show: Callable[[Any], str], _paint: Any = None) -> Iterator[str]:
     """One page, or a line for each."""
     if found.of_all:
         for page in found.pages:

@@ -7,6 +7,7 @@ from typing import Any
 
 from d365setup.healthbot.pushing import PENDING, Push, Pushed
 from d365setup.model import FieldChange
+from d365setup.report.as_json import plain
 from d365setup.report.shortened import shortened
 
 Data = dict[str, Any]
@@ -14,19 +15,19 @@ _COLORS = {"to create": "32", "to overwrite": "33", "verified": "32", "unchanged
 _BAD = "31"
 
 
-def push_data(push: Push, plain: Callable[[Any], Any]) -> Data:
+def push_data(push: Push) -> Data:
     """The published shape (`schemas/healthbot-push.json`)."""
     return {
         "schema": "d365setup/healthbot-push/1",
         "portal": push.portal,
         "sent": push.sent,
         "kept": push.kept or None,
-        "scenarios": [_scenario(each, plain) for each in push.scenarios],
+        "scenarios": [_scenario(each) for each in push.scenarios],
         "exit_code": push.exit_code,
     }
 
 
-def _scenario(each: Pushed, plain: Callable[[Any], Any]) -> Data:
+def _scenario(each: Pushed) -> Data:
     fields = [{"field": f.field, "before": plain(f.before), "after": plain(f.after)} for f in each.fields]
     return {"name": each.name, "trigger": each.trigger, "state": each.state, "fields": fields, "detail": each.detail}
 

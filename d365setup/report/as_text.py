@@ -7,36 +7,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from d365setup.audit.findings import Audit
-from d365setup.doctor import Diagnosis
-from d365setup.evidence.inspection import Inspection
-from d365setup.healthbot.handwork import Checklist
-from d365setup.healthbot.pushing import Push
 from d365setup.model import Action, Change, Environment, FieldChange, Note, Outcome, Plan, Run, Source, Status
-from d365setup.report.as_audit import audit_lines
-from d365setup.report.as_checklist import checklist_lines
-from d365setup.report.as_doctor import doctor_lines
-from d365setup.report.as_evidence import evidence_lines
-from d365setup.report.as_history import history_lines, recorded_lines
 from d365setup.report.as_json import plain, warnings
-from d365setup.report.as_page import page_lines
-from d365setup.report.as_push import push_lines
-from d365setup.report.as_readiness import errors_lines, readiness_lines
-from d365setup.report.as_simulation import simulation_lines
 from d365setup.report.as_tests import proof_lines
 from d365setup.report.documents import (
     Checked,
     Document,
     ErrorReport,
-    Explained,
-    History,
     Problem,
-    Recorded,
-    Simulated,
     Validation,
     Verification,
 )
 from d365setup.report.redaction import Mask
+from d365setup.report.seldom import seldom_lines
 from d365setup.report.visible import visible
 
 _SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
@@ -66,7 +49,8 @@ class _Page:
 def text(document: Document, *, mask: Mask | None = None, color: bool = False) -> str:
     """The document as lines of text."""
     page = _Page(mask, color)
-    lines = list(_LINES[type(document)](document, page))
+    own = _LINES.get(type(document))
+    lines = list(own(document, page) if own else seldom_lines(document, page.show, page.paint))
     return "\n".join(lines) + "\n"
 
 
@@ -109,6 +93,8 @@ def _verification(found: Verification, page: _Page) -> Iterator[str]:
         yield f"drift: {_counted(plan)}; `d365setup apply` would repair it"
     else:
         yield f"in line: {_as_said(plan)}"
+    from d365setup.report.as_readiness import errors_lines, readiness_lines  # noqa: PLC0415  # only `verify` has them
+
     if found.readiness is not None:
         yield from readiness_lines(found.readiness, page.show, page.paint)
     if found.audit is not None:
@@ -316,14 +302,5 @@ _LINES: dict[type, Callable[[Any, _Page], Iterable[str]]] = {
     Run: _run,
     Verification: _verification,
     Validation: _validation,
-    Simulated: lambda found, page: simulation_lines(found, page.show, page.paint),
-    Audit: lambda found, page: audit_lines(found, page.show, page.paint),
-    Diagnosis: lambda found, page: doctor_lines(found, page.show, page.paint),
-    Inspection: lambda found, page: evidence_lines(found, page.show),
-    Push: lambda found, page: push_lines(found, page.show, page.paint),
-    Checklist: lambda found, page: checklist_lines(found, page.show, page.paint),
-    History: lambda found, page: history_lines(found, page.show),
-    Recorded: lambda found, page: recorded_lines(found, page.show),
-    Explained: lambda found, page: page_lines(found, page.show),
     ErrorReport: _error,
 }

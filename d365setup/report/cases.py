@@ -12,6 +12,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from d365setup.audit.findings import LEVELS, Audit, Finding, Unchecked
+from d365setup.fleet import results
+from d365setup.fleet.results import FleetRun
 from d365setup.model import Action, Change, Note, Outcome, Plan, Run, Source, Status
 from d365setup.proof import Proof, TestResult
 from d365setup.report.as_audit import title
@@ -68,6 +70,8 @@ def _suites(document: Document) -> Iterator[Suite]:
             yield Suite(document.command, cases, _notes(warnings(document)), _about(document.plan))
         case Simulated():
             yield _simulation(document)
+        case FleetRun():
+            yield from _fleet(document)
         case ErrorReport():
             yield _error(document)
 
@@ -186,6 +190,29 @@ def _simulation(found: Simulated) -> Suite:
     told = f"chosen by {last.chosen_by}, queue {last.queue or '(none)'}, answered by {last.answered_by or last.answer}"
     lines = (told, *last.notes, *found.simulation.differences)
     return Suite("simulation", (Case(name, "passed" if found.ends_well else "failure", lines),), found.warnings)
+
+
+def _fleet(fleet: FleetRun) -> Iterator[Suite]:
+    """A suite for each environment: how it ended, then the things that are not the same there."""
+    about = (("fleet", fleet.file), ("command", fleet.command), ("run", fleet.run))
+    for each in fleet.results:
+        cases = (_ended(each), *(_cell(thing, cell, fleet) for thing, cell in each.cells))
+        yield Suite(each.environment, cases, (), (*about, ("environment", each.url), ("wave", each.wave)))
+
+
+def _ended(result: results.Result) -> Case:
+    told = (f"{result.state}: {result.message}", *([f"next: {result.cure}"] if result.cure else []))
+    if result.is_broken:
+        return Case("the environment", "error", told)
+    if result.state in results.LEFT_OUT:
+        return Case("the environment", "skipped", told)
+    return Case("the environment", "failure" if result.exit_code not in (0, results.PENDING) else "passed", told)
+
+
+def _cell(thing: str, cell: results.Cell, fleet: FleetRun) -> Case:
+    """What an apply changed is well; what a verification finds changed is drift."""
+    fails = cell == "failed" or (fleet.command == "verify" and cell in ("changed", "missing"))
+    return Case(thing, "failure" if fails else "skipped" if cell == "waived" else "passed", (cell,))
 
 
 def _error(error: ErrorReport) -> Suite:

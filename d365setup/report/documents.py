@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from d365setup.audit.findings import Audit
-from d365setup.doctor import Diagnosis
-from d365setup.evidence.inspection import Inspection
-from d365setup.healthbot.handwork import Checklist
-from d365setup.healthbot.pushing import Push
 from d365setup.journal import Recording
 from d365setup.model import NOWHERE, Plan, Run, Severity, Source
-from d365setup.pages import Page
 from d365setup.proof import Proof
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what few commands end with is loaded by those
+    from d365setup.audit.findings import Audit
     from d365setup.audit.readiness import Readiness
     from d365setup.center import ContactCenter
+    from d365setup.comparing.values import Comparison
+    from d365setup.doctor import Diagnosis
+    from d365setup.evidence.inspection import Inspection
+    from d365setup.fleet.results import FleetRun
+    from d365setup.healthbot.handwork import Checklist
+    from d365setup.healthbot.pushing import Push
+    from d365setup.pages import Page
     from d365setup.routing import Simulation
 
 
@@ -150,19 +152,24 @@ class Explained:
         return 0
 
 
-Document = (
-    Explained
-    | Plan
-    | Run
-    | Verification
-    | Validation
-    | Simulated
-    | Audit
-    | Diagnosis
-    | ErrorReport
-    | History
-    | Recorded
-    | Inspection
-    | Push
-    | Checklist
-)
+if TYPE_CHECKING:
+    Document = (
+        Explained
+        | Plan
+        | Run
+        | Verification
+        | Validation
+        | Simulated
+        | Audit
+        | Diagnosis
+        | ErrorReport
+        | History
+        | Recorded
+        | Inspection
+        | Push
+        | Checklist
+        | Comparison
+        | FleetRun
+    )
+else:
+    Document = Any

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from d365setup.audit.findings import Audit
-from d365setup.model import Plan, Run
-from d365setup.report.documents import Document, ErrorReport, Simulated, Validation, Verification
+from d365setup.report.documents import Document
 
 Form = Literal["text", "json", "markdown", "html", "junit", "sarif"]
 FORMS: tuple[Form, ...] = ("text", "json", "markdown", "html", "junit", "sarif")
@@ -21,8 +19,9 @@ ENDINGS: dict[str, Form] = {
 }
 MAX_CHARS = 65_536  # what GitHub takes for a comment, counted in characters
 
+_JUDGES = {"Plan", "Run", "Verification", "Validation", "Simulated", "Audit", "ErrorReport", "FleetRun"}  # classes
+
 
 def forms(document: Document) -> tuple[Form, ...]:
     """The forms this document has."""
-    judges = isinstance(document, Plan | Run | Verification | Validation | Simulated | Audit | ErrorReport)
-    return FORMS if judges else PLAIN
+    return FORMS if type(document).__name__ in _JUDGES else PLAIN

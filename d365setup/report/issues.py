@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from d365setup.audit.findings import Audit, Finding, Level, Waived
 from d365setup.center import ContactCenter
+from d365setup.fleet.results import GOOD, FleetRun, Result
 from d365setup.model import NOWHERE, Change, Note, Outcome, Plan, Run, Source, Status
 from d365setup.proof import Proof
 from d365setup.report.as_audit import title
@@ -27,6 +28,7 @@ RULES = {
     "not-ready": ("A hand-off that breaks", "Between the bot and a person something is missing or broken."),
     "simulation": ("A conversation nobody answers", "The simulated conversation does not end with somebody."),
     "waiver": ("A waiver that needs somebody", "The waiver has expired, or nothing needs it any more."),
+    "fleet": ("An environment of a fleet", "It is not what its playbook says, or could not be worked on."),
     "more": ("More in the report", "So many things to look at are not all told one by one."),
     "error": ("The command failed", "It ended without a result."),
 }
@@ -94,6 +96,8 @@ def _issues(document: Document) -> Iterator[Issue]:
             yield from (_of_note(each) for each in warnings(document))
         case Simulated():
             yield from _of_simulation(document)
+        case FleetRun():
+            yield from (_of_environment(each) for each in document.results if each.state not in GOOD)
         case ErrorReport():
             yield from _of_error(document)
 
@@ -182,6 +186,14 @@ def _of_simulation(found: Simulated) -> Iterator[Issue]:
         message = "the conversation waits for ever" if last.waits else "nobody is known to answer the conversation"
         yield Issue("simulation", "error", message, f"workstream:{found.simulation.workstream}")
     yield from (Issue("plan-warning", "warning", each) for each in found.warnings)
+
+
+def _of_environment(result: Result) -> Issue:
+    level: Level = (
+        "error" if result.is_broken or result.state in ("test failed", "not ready", "findings") else "warning"
+    )
+    told = f"{result.state}: {result.message}" if result.message else result.state
+    return Issue("fleet", level, told, f"environment:{result.environment}", cure=result.cure)
 
 
 def _of_error(error: ErrorReport) -> Iterator[Issue]:

@@ -22,6 +22,8 @@ SCHEMAS = (
     "evidence-check",
     "healthbot-push",
     "checklist",
+    "comparison",
+    "fleet-run",
 )
 
 

@@ -1,8 +1,10 @@
-"""The hand-off converges under every combination of the answers the sources disagree about (web-api.md 9).
+"""The hand-off converges whatever the answers the sources disagree about (web-api.md 9), and disturbed meanwhile.
 
-All six topics of the issue are multiplied out. The emulator's other switches ride along, each taking its second value
-in half of the combinations. In each, the first apply meets a deadlock inside a change set, so that the layout of a
-failed one is read, and the second a lost answer to a change set with links.
+All six topics of the issue are multiplied out; undisturbed, `tests/test_shipped_switches.py` goes through each of
+the 144 combinations. Here it is the half in which any three topics still say whatever they can say together. The
+emulator's other switches ride along, each taking its second value in half of the combinations. In each, the first
+apply meets a deadlock inside a change set, so that the layout of a failed one is read, and the second a lost answer to
+a change set with links.
 """
 
 from __future__ import annotations
@@ -48,6 +50,16 @@ def switches(number: int) -> Switches:
     return Switches(**EVERY[number], **riding)  # type: ignore[arg-type]
 
 
+def half(number: int) -> bool:
+    """Whether an even number of the topics with two answers give their second one."""
+    return sum(EVERY[number][name] == values[1] for name, values in TOPICS.items() if len(values) == 2) % 2 == 0
+
+
+def test_the_half_has_whatever_three_topics_say_together() -> None:
+    said = [{*itertools.combinations(sorted(each.items()), 3)} for each in EVERY]
+    assert set().union(*(each for number, each in enumerate(said) if half(number))) == set().union(*said)
+
+
 def test_every_switch_is_here() -> None:
     assert set(TOPICS) | set(RIDERS) | {"contract_delay_reads"} == set(Switches.__dataclass_fields__)
     for name, values in RIDERS.items():
@@ -57,8 +69,10 @@ def test_every_switch_is_here() -> None:
 @pytest.mark.parametrize("contract", TOPICS["contract"])
 @pytest.mark.parametrize("mappings", TOPICS["mappings"])
 def test_the_hand_off_converges_whatever_the_answers(contract: str, mappings: str) -> None:
-    mine = [n for n, each in enumerate(EVERY) if (each["contract"], each["mappings"]) == (contract, mappings)]
-    assert len(mine) == 16
+    mine = [
+        n for n, each in enumerate(EVERY) if (each["contract"], each["mappings"]) == (contract, mappings) and half(n)
+    ]
+    assert len(mine) == 8
     for number in mine:
         chosen = switches(number)
         emulator = Emulator(None, Options(switches=chosen, faults=FAULTS))

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from d365setup.audit import Audit, Finding, Subject, Unchecked, Waived, WaiverTrouble
 from d365setup.audit.readiness import Link, Path, Readiness
 from d365setup.center import ContactCenter, Queue, Unread, Workstream
+from d365setup.comparing import Comparison, Difference, NotCompared, Side
 from d365setup.doctor import Check, Diagnosis, Facts, SignIn
 from d365setup.evidence.inspection import Inspected, Inspection
+from d365setup.fleet.results import FleetRun, Result
 from d365setup.healthbot.handwork import Checklist, Task
 from d365setup.healthbot.pushing import Push, Pushed
 from d365setup.journal import Recording
@@ -104,9 +106,23 @@ def readiness(said: str) -> Readiness:
     )
 
 
+def comparison(said: str) -> Comparison:
+    side = Side(said, said, said, said, is_snapshot=True)
+    fields = (FieldChange(said, (said, said), None), FieldChange(said, "", True))
+    found = tuple(Difference(ResourceId("queue", said), where, fields) for where in ("first", "second", "both"))
+    return Comparison(side, side, found, 1, (NotCompared(said, "both", said),))
+
+
 def by_hand(said: str) -> Checklist:
     task = Task(said, said, said, (said, said), ((said, said),), said, said)
     return Checklist(said, "ab" * 32, said, said, said, (task, replace(task, values=(), check="")))
+
+
+def fleet(said: str) -> FleetRun:
+    bad = Result(said, said, "failed", 1, said, said, ((f"queue:{said}", "failed"), (said, "missing")), 1.5, wave=said)
+    mild = replace(bad, state="drift", exit_code=3, cells=((f"queue:{said}", "changed"), (said, "waived")))
+    ends = (bad, mild, replace(bad, state="verified", exit_code=0, cells=()), replace(bad, state="frozen", cells=()))
+    return FleetRun("apply", said, ends, ((f"queue:{said}",),) * len(ends), said, said)
 
 
 def documents(said: str) -> dict[str, Document]:
@@ -147,6 +163,8 @@ def documents(said: str) -> dict[str, Document]:
             said, (Pushed(said, said, "not verified", (FieldChange(said, said, said),), said),), said, sent=True
         ),
         "checklist": by_hand(said),
+        "comparison": comparison(said),
+        "fleet": fleet(said),
         "evidence": Inspection((Inspected(said, "altered", "wrong", None, (said,), (said,)),)),
     }
 
