@@ -32,6 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "dataverse", "model", "errors", "playbook", "audit", "journal", "center", "conditions", "kinds", "routing",
     },
     "fleet": {"model", "errors", "dataverse", "playbook"},
+    "exporting": {
+        "model", "errors", "center", "conditions", "dataverse", "kinds", "playbook", "ruleset", "survey",
+    },
     "report": {
         "comparing",
         "fleet", "evidence", "healthbot", "model", "errors", "doctor", "journal", "center", "audit", "pages", "proof",
@@ -58,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "model", "errors", "session", "apply", "plan", "live", "kinds", "playbook", "report", "dataverse", "emulator",
         "doctor", "needs", "journal", "rollback", "saved", "lease", "evidence", "audit", "pages", "survey", "waivers",
         "center", "intended", "proof", "proving", "routing", "healthbot", "beside", "bringing",
-        "starting", "comparing", "fleet",
+        "starting", "comparing", "fleet", "exporting",
     },
     "__main__": {"cli"},
     "__init__": set(),

@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": ("d365setup.cli.verify", "Compare an environment with a playbook. Read-only."),
     "simulate": ("d365setup.cli.simulate", "Show where a conversation goes, and why. Read-only."),
     "audit": ("d365setup.cli.audit", "Find what strands conversations, and the cure. Read-only."),
+    "export": ("d365setup.cli.export", "Write an environment as a playbook, proved. Read-only."),
     "compare": ("d365setup.cli.compare", "Show what two environments, or snapshots, differ in. Read-only."),
     "history": ("d365setup.cli.history", "List the runs done from here, or show one."),
     "rollback": ("d365setup.cli.rollback", "Take a recorded run back."),

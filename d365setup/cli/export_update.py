@@ -1,0 +1,101 @@
+"""`export --update`: a playbook's file, brought in line with the environment it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from d365setup.cli.environment import Surroundings, loaded
+from d365setup.cli.exported import Naming, plan_of, prove, read_export
+from d365setup.cli.options import Given, Target
+from d365setup.cli.output import Output
+from d365setup.dataverse.client import Client
+from d365setup.errors import UsageError
+from d365setup.exporting import NAMES, Chosen, Export, Page, Unfit, part_of, refreshed
+from d365setup.kinds import discover, specs
+from d365setup.kinds.bot_user import BotUser
+from d365setup.kinds.queue import Queue
+from d365setup.kinds.workstream import Workstream
+from d365setup.playbook import Playbook, load
+from d365setup.survey import Part
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def known(path: Path, given: Given, target: Target) -> Playbook:
+    """The playbook as it is. Raises UsageError for one in several files, PlaybookError for one with mistakes."""
+    playbook = loaded(path, given, Surroundings.here(), examples=target.emulator)
+    if len(playbook.files) > 1:
+        raise UsageError(f"--update {path}: it extends {playbook.files[1]}, and one file at a time can be updated")
+    return playbook
+
+
+def updated(client: Client, path: Path, playbook: Playbook, target: Target, output: Output) -> bool:
+    """Read, change what differs, prove, write; whether there was something to change. Raises NotProved, UsageError."""
+    part = _part(playbook, *client.read(NAMES))
+    before = path.read_bytes()
+    taken = frozenset(_declared(playbook))
+    export = read_export(client, part, Naming(playbook.name, taken), target.expect_organization or "")
+    values = {**export.variables, **{use.name: use.value for use in playbook.variables}}
+    text = _text(client, playbook, export, values)
+    prove(client, text, _used(text, values), output)
+    after = _as_before(text, before)
+    if after == before:
+        return False
+    _replace(path, after)
+    return True
+
+
+def _declared(playbook: Playbook) -> tuple[str, ...]:
+    """The names under `variables`, also of those that nothing uses."""
+    section = Page(playbook).root.get("variables")
+    return tuple(getattr(section, "by_name", ()))
+
+
+def _part(playbook: Playbook, streams: Rows, queues: Rows, bots: Rows) -> Part | None:
+    """What the playbook declares and the environment has. Work streams must be there: nobody makes them."""
+    desired = playbook.desired
+    there = {row.get("name") for row in queues}
+    ids = {str(row.get("applicationid") or "").lower() for row in bots}
+    chosen = Chosen(
+        tuple(each.name for each in desired.of(Workstream)),
+        tuple(each.name for each in desired.of(Queue) if each.name in there),
+        tuple(each.application_id for each in desired.of(BotUser) if each.application_id in ids),
+    )
+    return part_of(chosen, streams, queues, bots) or Part()
+
+
+def _text(client: Client, playbook: Playbook, export: Export, values: Mapping[str, str]) -> str:
+    """The new text; a bot's `highest` becomes a number where a plan would change it otherwise."""
+    fresh = Page(load(export.text, specs(discover()), export.variables, name="the export"))
+    try:
+        text = refreshed(Page(playbook), fresh)
+        plan = plan_of(client, text, _used(text, values))
+        bots = [each for each in plan.changes if isinstance(each.desired, BotUser)]
+        names = {each.desired.name for each in bots if any(f.field == "capacity" for f in each.fields) and each.desired}
+        return refreshed(Page(playbook), fresh, frozenset(names)) if names else text
+    except Unfit as error:
+        raise UsageError(f"--update cannot work on this layout, and nothing was written: {error}") from None
+
+
+def _used(text: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The values of the variables that the text speaks of: any other would be a mistake of the call."""
+    return {name: value for name, value in values.items() if f"${{{name}}}" in text}
+
+
+def _as_before(text: str, before: bytes) -> bytes:
+    """With the line ends and the byte order mark that the file had."""
+    if not before.endswith(b"\n"):
+        text = text.removesuffix("\n")
+    ended = text.replace("\n", "\r\n") if b"\r\n" in before else text
+    return (b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b"") + ended.encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    except OSError as error:
+        raise UsageError(f"--update {path} cannot be written: {error.strerror}") from None
