@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,8 @@ def bare() -> Iterator[Emulator]:
     emulator = Emulator(None, Options())
     emulator.execute("DELETE FROM queuemembership")
     emulator.execute("DELETE FROM queue WHERE name IN ('Nurses', 'Billing')")
-    with emulator.serve():
+    with closing(emulator), emulator.serve():
         yield emulator
-    emulator.close()
 
 
 def rows(emulator: Emulator) -> dict[str, Any]:

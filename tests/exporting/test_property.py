@@ -3,6 +3,7 @@ row is lost afterwards, that playbook's plan makes it again: an empty export cou
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import yaml
@@ -83,13 +84,12 @@ def along_with(spec: Spec, playbook: Playbook) -> set[str]:
 
 def test_the_clinic_as_it_comes_is_made_again() -> None:
     emulator = Emulator(None, Options())
-    with emulator.serve(), bare() as other:
+    with closing(emulator), emulator.serve(), bare() as other:
         found = export(emulator)
         assert found.code == 0, found.err
         assert len(makeable(found.playbook)) == 6  # two queues, and four people in them
         assert set(applied(other, found.filled).statuses.values()) == {Status.VERIFIED}
         assert rows(other) == rows(emulator)
-    emulator.close()
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,8 @@ bot_users:
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
     found = Emulator(None, Options())
-    with found.serve():
+    with closing(found), found.serve():
         yield found
-    found.close()
 
 
 def update(emulator: Emulator, path: Path | str = "it.yaml") -> Exported:
@@ -195,7 +195,7 @@ def test_tests_that_name_what_is_gone_keep_the_file_as_it_was(emulator: Emulator
 @given(here=playbooks(), there=playbooks(), style=st.sampled_from([None, False]))
 def test_any_playbook_follows_any_environment(here: dict[str, Any], there: dict[str, Any], style: bool | None) -> None:
     emulator = Emulator(None, Options())
-    with emulator.serve():
+    with closing(emulator), emulator.serve():
         applied(emulator, yaml.safe_dump(there, sort_keys=False, allow_unicode=True))
         for queue in here["queues"]:  # what must go is another matter: an export takes nobody out
             if "members" in queue:
@@ -209,4 +209,3 @@ def test_any_playbook_follows_any_environment(here: dict[str, Any], there: dict[
             after = after.replace(f"'${{{name}}}'", value)
         assert decided(emulator, after).plan.changes == ()
         assert "nothing to update" in update(emulator).out
-    emulator.close()
