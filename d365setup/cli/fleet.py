@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-
-import click
-
+from d365setup.cli.lazy import LazyGroup
 from d365setup.cli.options import taught
 
 # name -> (module, what the list of commands says); the module is loaded when its command is asked for
@@ -17,29 +14,6 @@ COMMANDS = {
 }
 
 
-class FleetGroup(click.Group):
-    """A group that loads a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order people meet them."""
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load it; None for a name that is no command."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without loading one."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
-
-
 _HELP = taught(
     "Plan, apply, verify and audit many environments with one call: those of a fleet file (docs/fleet.md).",
     "d365setup fleet plan fleet.yaml",
@@ -47,4 +21,4 @@ _HELP = taught(
     "d365setup fleet verify fleet.yaml --report matrix.html",
 )
 
-command = FleetGroup("fleet", help=_HELP)
+command = LazyGroup("fleet", COMMANDS, help=_HELP)

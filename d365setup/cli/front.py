@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from d365setup import __version__
+from d365setup.cli.lazy import LazyGroup
 
 if TYPE_CHECKING:
     from d365setup.report import Form
@@ -63,27 +63,8 @@ _FORMS: tuple[Form, ...] = ("json", "markdown", "html", "junit", "sarif")
 _NO_COMMAND = getattr(click.exceptions, "NoArgsIsHelpError", ())  # its message is the help; not in older clicks
 
 
-class Front(click.Group):
-    """A group that loads a command's module when the command is asked for, and ends every call with one exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order people meet them."""
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load it; None for a name that is no command."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without loading one."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+class Front(LazyGroup):
+    """The group of all commands, which ends every call with one exit code."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
         """Run the call and exit. Commands answer with their exit code; what click finds wrong is told here."""
@@ -137,6 +118,7 @@ def _speak_any_language() -> None:
 
 main = Front(
     "d365setup",
+    COMMANDS,
     help=HELP,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
