@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from d365setup.model import Status
 from tests.engine.driver import APPLICATION, BOT_ID, put_rules
 from tests.engine.test_convergence import FOREIGN, PEOPLE, VARIABLES, conditions, names, started
 from tests.pruning import OTHER_APPLICATION, OTHER_BOT_ID, destroyed, going, links_made, made, pruned
+
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
 
 Playbook = dict[str, Any]
 RULE = re.compile(r"<rule\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*(?:/>|>.*?</rule>)", re.DOTALL)

@@ -32,6 +32,8 @@ from tests.engine.test_disturbed import Clock
 from tests.engine.test_switches import EVERY, RIDERS, TOPICS
 from tests.test_shipped import FOLDER, SHIPPED
 
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
+
 KINDS = discover()
 EVERYWHERE = "health-bot.yaml"
 VALUES = {**TOPICS, **RIDERS}

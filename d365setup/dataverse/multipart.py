@@ -4,6 +4,7 @@ Everything here comes from outside: what does not hold together raises Unexpecte
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from d365setup.dataverse.errors import UnexpectedAnswer
@@ -12,6 +13,7 @@ from d365setup.dataverse.payload import one_line
 
 MAX_ENTITIES = 2000  # a batch holds 1000 requests; a change set adds one wrapper at most per request
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
+_DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
 _STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n?")
 
 
@@ -44,13 +46,11 @@ def is_multipart(content_type: str) -> bool:
 
 def split(content_type: str, body: bytes) -> list[Entity]:
     """The parts in order; raises UnexpectedAnswer when the boundary is missing or the closing one did not come."""
-    delimiter = b"--" + re.escape(_boundary(content_type))
-    marks = re.finditer(rb"^" + delimiter + rb"(--)?[ \t]*(?:\r?\n|\r?\Z)", body, re.MULTILINE)
     found: list[Entity] = []
     start: int | None = None
-    for mark in marks:
+    for at, mark in _marks(body, b"--" + _boundary(content_type)):
         if start is not None:
-            found.append(_entity(body[start : mark.start()]))
+            found.append(_entity(body[start:at]))
         if len(found) > MAX_ENTITIES:
             raise UnexpectedAnswer(f"the batch answer has more than {MAX_ENTITIES} parts")
         if mark[1]:
@@ -75,6 +75,19 @@ def _boundary(content_type: str) -> bytes:
     if found is None:
         raise UnexpectedAnswer(f"the batch answer names no boundary: {one_line(content_type, 200)!r}")
     return (found[1] or found[2]).encode("utf-8")
+
+
+def _marks(body: bytes, delimiter: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:
+    """Where delimiter lines begin, and their ends.
+
+    No pattern is made for it: each answer has a boundary of its own, and compiling costs more than reading the answer.
+    """
+    at = body.find(delimiter)
+    while at >= 0:
+        end = _DELIMITER_END.match(body, at + len(delimiter))
+        if end is not None and (at == 0 or body[at - 1 : at] == b"\n"):
+            yield at, end
+        at = body.find(delimiter, at + len(delimiter))
 
 
 def _entity(text: bytes) -> Entity:

@@ -15,6 +15,7 @@ from .operation import Operation, Reply
 
 MAX_OPERATIONS = 1000
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
+_REST_OF_LINE = re.compile(r"(--)?[ \t]*\r?(?:\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,24 @@ def _boundary(content_type: str) -> str:
 
 def _parts(text: str, boundary: str) -> Iterator[tuple[dict[str, str], str]]:
     """Yield header block and rest of each part; a delimiter is a line of its own, LF or CRLF."""
-    delimiter = re.compile(rf"^--{re.escape(boundary)}(--)?[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
-    marks = list(delimiter.finditer(text))
-    if not marks or not marks[-1].group(1):
+    marks = list(_delimiters(text, f"--{boundary}"))
+    if not marks or not marks[-1][1].group(1):
         raise payload("$batch", "Stream was not readable.")
-    for mark, following in pairwise(marks):
-        if mark.group(1):
+    for (_, line), (following, _) in pairwise(marks):
+        if line.group(1):
             break
-        inner = text[mark.end() : following.start()]
+        inner = text[line.end() : following]
         yield _headers_and_rest(inner.removesuffix("\n").removesuffix("\r"))
+
+
+def _delimiters(text: str, delimiter: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Where each line begins that is a delimiter, and its rest; every batch's is another, so no pattern is compiled."""
+    found = text.find(delimiter)
+    while found >= 0:
+        rest = _REST_OF_LINE.match(text, found + len(delimiter))
+        if rest and (found == 0 or text[found - 1] == "\n"):
+            yield found, rest
+        found = text.find(delimiter, found + len(delimiter))
 
 
 def _headers_and_rest(text: str) -> tuple[dict[str, str], str]:

@@ -13,19 +13,19 @@ from typing import Any, Literal
 
 from . import bots, fixtures
 from .bearer import Beside
+from .beginning import fill, image, schema_with, writer
 from .control import Control
 from .faults import Faults
 from .gateway import Gateway
 from .healthbot import HealthBot
 from .limits import Protection
 from .options import Fault, Options, Request
-from .platform import Platform
 from .principals import KnownTokens
 from .privileges import GLOBAL, known_privileges
-from .schema import ManyToMany, Schema, load_schema
+from .schema import ManyToMany, load_schema
 from .server import Server
 from .snapshots import Snapshots
-from .store import Row, Rows, Store
+from .store import Rows, Store
 from .write import Writer
 
 
@@ -50,8 +50,12 @@ class Emulator:
         self._folder = tempfile.TemporaryDirectory(prefix="dataverse-") if data is None else None
         path = Path(self._folder.name) / "emulator.db" if self._folder else Path(str(data))
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.schema = _schema(self.options)
-        self._store = Store(path, load_schema(), durable=data is not None)
+        self.schema = schema_with(self.options.switches.disabled_rules_column)
+        try:
+            self._store = Store(path, load_schema(), self._first, durable=data is not None)
+        except BaseException:
+            self._leave()
+            raise
         self.protection = Protection(self.options.limits, clock)
         self._snapshots = Snapshots(self._store, clock)
         guards = (self.protection, self._snapshots)
@@ -101,8 +105,7 @@ class Emulator:
         self.stop()
         self._snapshots.release()
         self._store.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._leave()
 
     @contextlib.contextmanager
     def serve(self, port: int = 0) -> Iterator[Emulator]:
@@ -249,9 +252,11 @@ class Emulator:
             known = [fixtures.organization_number(row["organizationid"]) for row in rows.find("organization")]
             number = next(filter(None, known), self.options.organization)  # a file stays the organization it is
             rows.clear()
-            fixtures.load(fixture or self.options.fixture, rows, self._writer, number)
-            bots.load(fixture or self.options.fixture, rows)
+            fill(rows, fixture or self.options.fixture, self.options.switches, number)
         self._make_users()
+
+    def _first(self) -> bytes:
+        return image(self.options.fixture, self.options.switches, self.options.organization)
 
     def _begin(self) -> None:
         if self._store.is_new:
@@ -260,13 +265,9 @@ class Emulator:
             self._make_users()
             self.health_bot.bots.ensure()  # a file of an older release has none
 
-    def _writer(self, rows: Rows, caller: Row | None = None) -> Writer:
-        acting = caller or rows.get("systemuser", fixtures.CALLER) or {}
-        return Writer(rows, self.schema, Platform(rows, self.options.switches, acting))
+    def _leave(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
 
-
-def _schema(options: Options) -> Schema:
-    schema = load_schema()
-    if options.switches.disabled_rules_column == "absent":
-        return schema.without("msdyn_decisionruleset", "msdyn_disabledrules")
-    return schema
+    def _writer(self, rows: Rows) -> Writer:
+        return writer(rows, self.options.switches)

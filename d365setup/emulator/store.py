@@ -8,7 +8,7 @@ import queue
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,17 +120,16 @@ class Rows:
 
 
 class Store:
-    """The database file, its connections and its transactions."""
+    """The database file, its connections and its transactions; ``first`` makes one that is not there yet."""
 
-    def __init__(self, path: Path, schema: Schema, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, schema: Schema, first: Callable[[], bytes], *, durable: bool = True) -> None:
         self.path = path
         self.schema = schema
         self._durable = durable
         self._writer = threading.RLock()
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         try:
-            _begin_blank(path, schema)
-            self.is_new = self._create_tables()
+            self.is_new = not _made(path, first, durable=durable) and self._create_tables()
         except sqlite3.DatabaseError as error:
             self.close()
             message = f"{path} cannot be used as the emulator's data: {error}. Name another file, or remove it."
@@ -176,12 +175,9 @@ class Store:
             self._idle.put(connection)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
+        connection = _connected(self.path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
-        connection.create_function("sort_key", 1, sort_key, deterministic=True)
-        connection.create_function("sql_like", 3, like, deterministic=True)
         return connection
 
     def _create_tables(self) -> bool:
@@ -210,25 +206,42 @@ _OWN_TABLES = (
 )
 
 
-_blanks: dict[int, bytes] = {}
+def _connected(path: Path | str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.create_function("sort_key", 1, sort_key, deterministic=True)
+    connection.create_function("sql_like", 3, like, deterministic=True)
+    return connection
 
 
-def _begin_blank(path: Path, schema: Schema) -> None:
-    """Give a file that is not there yet its empty tables, which one process makes once: a rehearsal has many files."""
+def _made(path: Path, first: Callable[[], bytes], *, durable: bool) -> bool:
+    """Make a file that is not there yet; whether it was we who did."""
     if path.exists():
-        return
+        return False
     fresh = path.with_name(f"{path.name}.{new_id()}")
-    fresh.write_bytes(_blanks.get(id(schema)) or _blanks.setdefault(id(schema), _blank(schema)))
-    with contextlib.suppress(FileExistsError):  # another process was first: its tables are as good
+    with fresh.open("wb") as file:
+        file.write(first())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    try:
         os.link(fresh, path)
-    fresh.unlink()
+    except FileExistsError:  # another process was first: its rows are as good
+        return False
+    finally:
+        fresh.unlink()
+    return True
 
 
-def _blank(schema: Schema) -> bytes:
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+@contextmanager
+def in_memory(schema: Schema) -> Iterator[Rows]:
+    """Empty tables in no file; its connection's `serialize` makes one."""
+    with contextlib.closing(_connected(":memory:")) as connection:
         for table in schema.tables.values():
             _create(connection, table)
-        return connection.serialize()
+        for sql in _OWN_TABLES:
+            connection.execute(sql)
+        yield Rows(connection, schema)
 
 
 def _complete(connection: sqlite3.Connection, table: Table) -> None:

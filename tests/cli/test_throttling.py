@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -208,7 +209,8 @@ def test_without_a_folder_given_it_is_the_users_own(run: Run, emulator: Emulator
 # -- four processes at once ------------------------------------------------------------------------------------------
 
 LIMITS = Limits(requests=20, window=3)
-ROUND_TRIP = 0.3  # longer than `BURST`: what a client sends next is never on the wire beside what it sent before
+ON_THE_WIRE = 0.5  # seconds a request may take from its look at the gate until it comes in, on the slowest machine
+ROUND_TRIP = 0.6  # longer: what a client sends next is never on the wire beside what it sent before
 PROCESSES = 4
 
 
@@ -220,11 +222,37 @@ class Refusal:
     wait: int
 
 
+class Standing:
+    """Seconds that stand still until somebody is refused, so that it is the requests that count, on any machine.
+
+    From then on they go, until whoever was told to wait may come; what is on the wire with a refusal is beside it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._stood, self._since, self._until = 0.0, 0.0, 0.0
+
+    def __call__(self) -> float:
+        with self._lock:
+            passed = time.monotonic() - self._since
+            if self._stood < self._until <= self._stood + passed:
+                self._stood = self._until
+            return self._stood + (passed if self._stood < self._until and passed > ON_THE_WIRE else 0.0)
+
+    def go(self, seconds: int) -> None:
+        """Somebody was told to wait so long."""
+        with self._lock:
+            now = self()
+            if self._stood >= self._until:
+                self._since = time.monotonic()
+            self._until = max(self._until, now + seconds)
+
+
 class Watched(Protection):
     """The emulator's own limits, unchanged, which remember what they refused."""
 
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits, time.monotonic)
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(limits, clock)
         self.refusals: list[Refusal] = []
 
     @contextmanager
@@ -234,19 +262,44 @@ class Watched(Protection):
                 yield
         except ServiceError as error:
             if error.status == 429:
-                self.refusals.append(Refusal(time.monotonic(), int(dict(error.headers)["Retry-After"])))
+                wait = int(dict(error.headers)["Retry-After"])
+                self.refusals.append(Refusal(time.monotonic(), wait))
+                if isinstance(self._clock, Standing):
+                    self._clock.go(wait)
             raise
 
 
-def early(log: list[Request], refusals: list[Refusal], on_the_wire: float) -> list[float]:
-    """Seconds after a refusal of each request that began while somebody had been told to wait.
+@dataclass(frozen=True)
+class Told:
+    """What the file told all processes: written then, closed until."""
 
-    What began before the refusal, or within the seconds it takes to hear of it, was on the wire already.
+    written: float
+    until: float
+
+
+def told(gates: Path) -> Iterator[Told]:
+    """What it tells now, in the seconds of `time.monotonic`."""
+    ahead = time.time() - time.monotonic()
+    for each in gates.glob("*.gate"):
+        content = json.loads(each.read_bytes())
+        yield Told(content["written"] / 1000 - ahead, content["until"] / 1000 - ahead)
+
+
+def early(
+    log: list[Request], refusals: list[Refusal], on_the_wire: float, told: Collection[Told] | None = None
+) -> list[float]:
+    """Seconds of each request that began while somebody had been told to wait, and all could know.
+
+    They count from the refusal or, with ``told``, from when a file told all of it, if ever one did. What began before,
+    or within the seconds it takes to come in, was on the wire already.
     """
-    found = ((each, refusal) for each in log for refusal in refusals)
-    return [
-        each.started - refusal.at for each, refusal in found if on_the_wire < each.started - refusal.at < refusal.wait
-    ]
+    found = []
+    for refusal in refusals:
+        end = refusal.at + refusal.wait
+        known = [each.written for each in told or () if each.until >= end - 0.01]  # the two clocks are read in turn
+        since = max(refusal.at, min(known, default=refusal.at))
+        found += [each.started - since for each in log if since + on_the_wire < each.started < end]
+    return found
 
 
 def test_it_sees_who_is_early() -> None:
@@ -254,6 +307,9 @@ def test_it_sees_who_is_early() -> None:
     assert early(log, [Refusal(10.0, 3)], on_the_wire=0.0) == pytest.approx([0.05, 0.5, 2.9])
     assert early(log, [Refusal(10.0, 3)], on_the_wire=BURST) == pytest.approx([0.5, 2.9])
     assert early(log, [Refusal(9.5, 1), Refusal(10.0, 3)], on_the_wire=BURST) == pytest.approx([0.55, 0.5, 2.9])
+    assert early(log, [Refusal(10.0, 3)], 0.1, [Told(10.3, 13.0), Told(10.9, 14.0)]) == pytest.approx([0.2, 2.6])
+    assert early(log, [Refusal(10.0, 3)], 0.1, [Told(10.3, 12.0)]) == pytest.approx([0.5, 2.9])
+    assert early(log, [Refusal(10.0, 3)], 0.1, [Told(9.3, 14.0)]) == pytest.approx([0.5, 2.9])
 
 
 PLAYBOOK = """\
@@ -293,9 +349,14 @@ def applied(url: str, gates: Path, playbooks: list[Path]) -> list[Ended]:
 
 
 @contextmanager
-def strict(limits: Limits, rtt: float = 0.0) -> Iterator[tuple[Emulator, Watched]]:
-    emulator = Emulator(None, Options(limits=limits, rtt=rtt))
-    watched = emulator.protection = emulator.gateway.protection = Watched(limits)
+def strict(
+    limits: Limits,
+    rtt: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[Emulator, Watched]]:
+    emulator = Emulator(None, Options(limits=limits, rtt=rtt), sleep=sleep)
+    watched = emulator.protection = emulator.gateway.protection = Watched(limits, clock)
     with closing(emulator), emulator.serve():
         yield emulator, watched
 
@@ -315,23 +376,56 @@ def test_a_process_that_comes_later_is_early_only_where_no_file_tells_it(tmp_pat
         assert bool(early(emulator.requests, watched.refusals, BURST)) is not shared
 
 
+def test_seconds_stand_until_somebody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    clock = Standing()
+    now += 50
+    assert clock() == 0.0
+    clock.go(3)
+    now += ON_THE_WIRE
+    assert clock() == 0.0
+    now += 1.5 - ON_THE_WIRE
+    assert clock() == 1.5
+    clock.go(2)
+    now += 1.75
+    assert clock() == 3.25
+    now += 60
+    assert clock() == 3.5
+    clock.go(3)
+    now += 2.0
+    assert clock() == 5.5
+
+
 def test_four_processes_at_once_and_nobody_is_early(tmp_path: Path, gates: Path) -> None:
-    """Eight applies in four lanes, of one user: they take more than two windows, and everyone who is told tells all."""
-    with strict(LIMITS, ROUND_TRIP) as (emulator, watched), ThreadPoolExecutor(PROCESSES) as executor:
+    """Eight applies in four lanes, of one user: they take more than two windows, and everyone who is told tells all.
+
+    A window closes after so many requests, however long they take. Whoever begins one after the file was written, and
+    before its time, did not look.
+    """
+    notes: set[Told] = set()
+
+    def comes_in(seconds: float) -> None:
+        notes.update(told(gates))
+        time.sleep(seconds)
+
+    served = strict(LIMITS, ROUND_TRIP, Standing(), comes_in)
+    with served as (emulator, watched), ThreadPoolExecutor(PROCESSES) as executor:
         lanes = [[playbook(emulator, tmp_path, f"{lane}{step}") for step in "ab"] for lane in range(PROCESSES)]
         runs = [each for lane in executor.map(partial(applied, emulator.url, gates), lanes) for each in lane]
         assert [each.code for each in runs] == [0] * len(runs), [each.err for each in runs]
         queues = emulator.sql("SELECT name FROM queue WHERE name LIKE 'Billing __' OR name LIKE 'Nurses __'")
     log, refusals = emulator.requests, watched.refusals
-    on_the_wire, disobeyed = early(log, refusals, 0.0), early(log, refusals, BURST)
+    notes.update(told(gates))
+    disobeyed = early(log, refusals, ON_THE_WIRE, notes)
     waited = sum(json.loads(each.out)["http"]["waited_seconds"] for each in runs)
     print(  # noqa: T201  # for -rP
         f"{len(runs)} applies, {len(log)} requests, {len(refusals)} refused and told to wait "
-        f"{[each.wait for each in refusals]} s; {waited:.0f} s waited; began after a refusal and before its time: "
-        f"{len(disobeyed)}, and {len(on_the_wire) - len(disobeyed)} within {BURST} s of it"
+        f"{[each.wait for each in refusals]} s; {waited:.0f} s waited; began after it was told and before its time: "
+        f"{len(disobeyed)}, and {len(early(log, refusals, 0.0, notes)) - len(disobeyed)} within {ON_THE_WIRE} s of it"
     )
     assert len(queues) == 2 * len(runs)
-    assert len(refusals) == sum(1 for each in log if each.status == 429) >= 1
+    assert len(refusals) == sum(1 for each in log if each.status == 429) >= 2
     assert len(log) > 2 * LIMITS.requests
     assert waited > 0
     assert disobeyed == []

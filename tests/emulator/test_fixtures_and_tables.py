@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
-from d365setup.emulator import Emulator, Options
+from d365setup.emulator import Emulator, Options, Switches
 from d365setup.emulator import fixtures as names
 from d365setup.emulator.schema import load_schema
 
@@ -153,9 +157,33 @@ def test_builders(api: Api) -> None:
         api.emulator.link("queue", queue, "queue_system_user", names.CALLER)
 
 
-def test_an_unknown_fixture_is_refused() -> None:
+def test_what_changes_in_one_is_in_no_other() -> None:
+    """Their files begin with the same bytes, made once."""
+    with closing(Emulator()) as first, closing(Emulator()) as beside:
+        first.change("queue", names.NURSES, name="Nobody")
+        first.link("systemuser", names.CALLER, "systemuserroles_association", names.fixed_id("role", names.AGENT))
+        with closing(Emulator()) as later:
+            for other in (beside, later):
+                assert other.sql("SELECT name FROM queue WHERE queueid = ?", [names.NURSES]) == [("Nurses",)]
+                assert len(other.sql("SELECT 1 FROM systemuserroles WHERE systemuserid = ?", [names.CALLER])) == 1
+        first.reset()
+        tables = ("queue", "systemuserroles", "_bot", "_bot_scenario")
+        counts = [[each.sql(f"SELECT count(*) FROM {table}") for table in tables] for each in (first, beside)]  # noqa: S608  # four names
+        assert counts[0] == counts[1]
+
+
+def test_what_a_switch_says_holds_from_the_beginning() -> None:
+    for answer, columns in (("present", 1), ("absent", 0), ("present", 1)):
+        with closing(Emulator(options=Options(switches=Switches(disabled_rules_column=answer)))) as emulator:  # type: ignore[arg-type]
+            described = emulator.schema.tables["msdyn_decisionruleset"].columns
+            assert sum(name == "msdyn_disabledrules" for name in described) == columns
+
+
+def test_an_unknown_fixture_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ValueError, match="no fixture 'ward'"):
         Emulator(options=Options(fixture="ward"))  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_managed_rows_are_marked(api: Api) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from d365setup.emulator import Emulator, Options, Switches
 from d365setup.model import Status
 from tests.engine.driver import APPLICATION, BOT_ID, applied, put_rules
+
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
 
 QUEUES = ("Nurses", "Billing", "Triage", "Night desk", "Ärzte & Co", "O'Neil / <sons>")
 PEOPLE = ("nurse.one@contoso.example", "nurse.two@contoso.example", "billing.one@contoso.example")

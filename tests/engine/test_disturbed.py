@@ -19,6 +19,8 @@ from d365setup.model import Outcome, Status
 from tests.engine.driver import HAND_OFF, KINDS, Applied, applied, decided
 from tests.engine.rows import rows
 
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
+
 RULES = (
     "drop-within",
     "torn",

@@ -10,6 +10,8 @@ from d365setup.emulator import Emulator, Fault
 from d365setup.model import Status
 from tests.engine.driver import applied, decided, operations, rounds
 
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
+
 BOTS, QUEUES, MEMBERS, STREAMS, VARIABLES, RULES = 5, 20, 10, 5, 10, 20
 
 

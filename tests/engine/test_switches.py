@@ -19,6 +19,8 @@ from d365setup.emulator import Emulator, Options, Switches, fault_of
 from d365setup.model import Status
 from tests.engine.driver import HAND_OFF, Applied, applied
 
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
+
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "contract": ("at once", "late", "never"),
     "mappings": ("complete", "second write", "never"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,9 +17,7 @@ from tests.matrix.plain import Plain, Plainly, statuses_of
 def _no_power_fails() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
-        gc.freeze()  # what is imported stays: looking through it again and again would be a tenth of the time
         yield
-        gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,10 @@ from tests.engine.test_foreign_rules import RULE, THIRTY
 from tests.matrix.ground import ARRIVING, Ground, new_client
 from tests.matrix.nursery import Ended, Nursery
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL and no fork on Windows")
+pytestmark = [
+    pytest.mark.no_cover,  # other tests measure what this repeats; tracing would double the time
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL and no fork on Windows"),
+]
 
 COUNT = 8
 LONGEST = 0.04  # seconds a request is under way before its work

@@ -33,6 +33,8 @@ from tests.matrix.ground import Applied, Ground, applied, new_client
 from tests.matrix.plain import Plainly, check_first, check_second, rule
 from tests.test_shipped import SHIPPED
 
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
+
 BUSY, TIRED, DEADLOCK = "0x80072322", "0x80072326", "0x80044150"
 REFUSED = "0x80040220"
 SORTS: dict[str, dict[str, Fault]] = {

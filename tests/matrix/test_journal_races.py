@@ -12,6 +12,8 @@ from d365setup.journal import Journal, Recording, Runs
 from tests.journal.test_files import PLAN, WRITE, started
 from tests.matrix.nursery import Nursery
 
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
+
 ORGANIZATION = PLAN.environment.organization_id
 
 

@@ -38,7 +38,10 @@ from tests.matrix.nursery import Ended, Nursery
 from tests.matrix.plain import Plain, Plainly, landed_in
 from tests.test_shipped import FOLDER, SHIPPED
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL and no fork on Windows")
+pytestmark = [
+    pytest.mark.no_cover,  # other tests measure what this repeats; tracing would double the time
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL and no fork on Windows"),
+]
 
 RUNS = 40  # of each playbook
 OVER = ("over", 0)  # it had ended by itself
@@ -182,8 +185,8 @@ def killed_and_again(
     first = ended()
     hit = killer.hit()
     about = f"{moment}, {hit}: {first.err}"
-    if first.code == 0 and hit == ("between", len(plain.requests)):
-        hit = OVER
+    if first.code == 0 and moment.kind == "between" and killer.came == len(plain.requests):
+        hit = OVER  # on a busy machine it may send the rest and end before the signal comes
     else:
         assert first.code == -signal.SIGKILL, about
     return hit, check_again(start, plain, ground, folder, about)

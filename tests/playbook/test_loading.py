@@ -450,6 +450,7 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.no_cover  # tracing would double the time; what it runs is measured elsewhere
 @given(st.dictionaries(WORDS, TREES, max_size=6))
 @settings(max_examples=500, deadline=None)
 def test_any_tree_of_the_languages_own_words_is_survived(tree: dict[str, object]) -> None:
@@ -466,6 +467,7 @@ EDITS = st.lists(
 )
 
 
+@pytest.mark.no_cover  # tracing would double the time; what it runs is measured elsewhere
 @given(EDITS)
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_playbook_is_survived(edits: list[tuple[int, int, str]]) -> None:

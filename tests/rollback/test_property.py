@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from d365setup.emulator import Switches
 from d365setup.model import Status
 from tests.engine.test_convergence import answers, hands, playbooks, started
 from tests.rollback.driver import Place, differences, placed, tables
+
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
 
 
 @contextmanager

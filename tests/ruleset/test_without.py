@@ -22,6 +22,7 @@ def document(inside: str) -> str:
     return f"<?xml version='1.0'?>\r\n<decision hit-policy=\"all\"><rules>{inside}</rules></decision>\n"
 
 
+@pytest.mark.no_cover  # tracing would double the time; what it runs is measured elsewhere
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_what_an_edit_put_in_can_be_taken_out(case: Case) -> None:
