@@ -15,6 +15,9 @@
 #   SETUP_FAIL_ON       audit: error, warning or info
 #   SETUP_WAIVERS       audit: a file of waivers
 #   SETUP_EVIDENCE      a folder to seal evidence in; empty: none
+#   SETUP_HEALTHBOT_SECRET    signs for the Health Bot; empty: D365_HEALTHBOT_SECRET says it, if anything does
+#   SETUP_HEALTHBOT_RESOURCE  or the bot's resource in Azure, to read that secret from; empty: D365_HEALTHBOT_RESOURCE_ID
+#   SETUP_REQUIRE_HEALTHBOT   true fails where the playbook's bot would be left out because its secret is not known
 #   SETUP_OUT           where plan.json, report.json and report.md go
 # It ends with the tool's exit code, but for 3 (changes pending) of a plan, which is what a plan is for.
 set -euo pipefail
@@ -28,6 +31,22 @@ if [ -n "${AZURESUBSCRIPTION_CLIENT_ID:-}" ]; then
   export D365_CLIENT_ID="${D365_CLIENT_ID:-$AZURESUBSCRIPTION_CLIENT_ID}"
   export D365_TENANT_ID="${D365_TENANT_ID:-${AZURESUBSCRIPTION_TENANT_ID:-}}"
 fi
+
+# The bot's secret goes to the tool by its environment alone: command lines end up in logs.
+bot_secret() {
+  case "${SETUP_HEALTHBOT_SECRET:-}" in
+    "") ;;
+    "\$("*")")   # Azure Pipelines leaves the name of a variable as it stands where there is no such variable
+      problem "the Health Bot's secret did not come: this run has no variable of the name that healthbotSecret gives; link its variable group, or leave the parameter empty"
+      exit 2 ;;
+    *) export D365_HEALTHBOT_SECRET="$SETUP_HEALTHBOT_SECRET" ;;
+  esac
+  unset SETUP_HEALTHBOT_SECRET
+  [ -z "${SETUP_HEALTHBOT_RESOURCE:-}" ] || export D365_HEALTHBOT_RESOURCE_ID="$SETUP_HEALTHBOT_RESOURCE"
+}
+
+beside=()
+[ "${SETUP_REQUIRE_HEALTHBOT:-false}" != true ] || beside+=(--require-healthbot)
 
 common=(--report "$out/report.json" --report "$out/report.md" --max-chars 60000)
 [ "${SETUP_REDACT:-true}" = false ] || common+=(--redact)
@@ -90,7 +109,7 @@ plan() {
   local options=()
   [ "${SETUP_PRUNE:-false}" != true ] || options+=(--prune)
   rm -f "$out/plan.json"
-  run plan "$SETUP_PLAYBOOK" --out "$out/plan.json" "${options[@]}" "${variables[@]}" "${common[@]}"
+  run plan "$SETUP_PLAYBOOK" --out "$out/plan.json" "${options[@]}" "${beside[@]}" "${variables[@]}" "${common[@]}"
   [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || return 0
   fingerprint=$(field fingerprint)
   tell fingerprint "$fingerprint"
@@ -117,7 +136,7 @@ apply() {
     saved="$out/plan.json"
   fi
   [ -z "${SETUP_MAX_AGE:-}" ] || options+=(--max-age "$SETUP_MAX_AGE")
-  run apply "$saved" --yes "${options[@]}" "${removals[@]}" "${common[@]}"
+  run apply "$saved" --yes "${options[@]}" "${beside[@]}" "${removals[@]}" "${common[@]}"
   tell run "$(field run)"
 }
 
@@ -131,7 +150,7 @@ check_reviewed() {
 
 verify() {
   needs_playbook
-  run verify "$SETUP_PLAYBOOK" "${variables[@]}" "${common[@]}"
+  run verify "$SETUP_PLAYBOOK" "${beside[@]}" "${variables[@]}" "${common[@]}"
 }
 
 audit() {
@@ -142,6 +161,7 @@ audit() {
   run audit "${options[@]}" "${common[@]}"
 }
 
+bot_secret
 case "${1:-}" in
   plan) plan; tell exit_code "$code"; judge_plan ;;
   apply) apply; tell exit_code "$code" ;;

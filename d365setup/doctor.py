@@ -52,6 +52,16 @@ class Solution:
 
 
 @dataclass(frozen=True)
+class Bot:
+    """What the Health Bot answers: how many ``scenarios`` it has, or the ``trouble`` there is."""
+
+    portal: str
+    scenarios: int | None = None
+    trouble: Trouble | None = None
+    is_asked: bool = True  # False where no secret is known
+
+
+@dataclass(frozen=True)
 class Facts:
     """What could be found out; None where the environment did not tell."""
 
@@ -75,6 +85,7 @@ class Facts:
     held: frozenset[str] | Trouble = frozenset()
     no_plan: Trouble | None = None
     gives_roles: bool = False
+    bot: Bot | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,8 @@ def _checks(facts: Facts, lacking: tuple[Need, ...]) -> Iterator[Check]:
     yield _ending(facts)
     if not facts.failure and facts.playbook:
         yield from _privileges(facts, lacking)
+    if facts.bot:
+        yield _bot(facts.bot)
 
 
 def _caller(facts: Facts) -> Check:
@@ -199,6 +212,15 @@ def _privileges(facts: Facts, lacking: tuple[Need, ...]) -> Iterator[Check]:
     if facts.gives_roles and not _is_administrator(facts) and not isinstance(facts.held, Trouble):
         told = "the plan gives a role to a user, and nobody can give away a role that holds more than their own"
         yield Check("roles", "warning", told, f"if that is refused, sign in as {SYSTEM_ADMINISTRATOR}")
+
+
+def _bot(bot: Bot) -> Check:
+    if bot.trouble is None:
+        count = "1 scenario" if bot.scenarios == 1 else f"{bot.scenarios} scenarios"
+        return Check("Health Bot", "ok", f"{bot.portal} answers, takes the secret, and shows its {count}")
+    if bot.is_asked:
+        return Check("Health Bot", "error", bot.trouble.message, bot.trouble.next)
+    return Check("Health Bot", "unknown", f"{bot.portal} is not checked: {bot.trouble.message}", bot.trouble.next)
 
 
 def _is_administrator(facts: Facts) -> bool:

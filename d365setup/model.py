@@ -234,7 +234,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Environment:
-    """Which environment this is, and what the platform says about itself and the caller. Ids are lower-case GUIDs."""
+    """Which environment this is, and what the platform says about itself and the caller. Ids are lower-case GUIDs.
+
+    ``taken_at`` is when a snapshot of it was taken, where that is looked at in its place.
+    """
 
     url: str
     organization_id: str
@@ -242,6 +245,7 @@ class Environment:
     user_id: str = ""
     root_business_unit: str = ""
     name_format: int = 0  # organization.fullnameconventioncode
+    taken_at: str = ""
 
 
 @dataclass(frozen=True)

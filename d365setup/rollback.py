@@ -13,16 +13,16 @@ from d365setup.dataverse.client import Client
 from d365setup.errors import Refused
 from d365setup.journal import Recording, Runs
 from d365setup.live import read_environment
-from d365setup.model import Cost, Errand, Note, Outcome, Run, Status, Write
+from d365setup.model import Cost, Errand, Note, Outcome, Plan, Run, Status, Traffic, Write
 from d365setup.session import Progress, Watch, check_expected, traffic_of
 from d365setup.undo import Undoing, decided, to_read
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """One recorded run, and the environment it was done to."""
+    """One recorded run, and the environment it was done to; ``client`` is None where it went to a Health Bot alone."""
 
-    client: Client
+    client: Client | None
     runs: Runs
     recording: Recording
     other: OtherSide | None = None  # the Health Bot, where the run went there too
@@ -33,6 +33,8 @@ class Rollback:
 
         ``expected`` names the organization it must be, where somebody says.
         """
+        if self.client is None:
+            return self._of_bot(expected)
         environment = read_environment(self.client)
         check_expected(environment, expected)
         if environment.organization_id != self.recording.environment.organization_id:
@@ -41,13 +43,27 @@ class Rollback:
                 f"run {self.recording.run} was done to {was.name} ({was.organization_id}), and {now.url} is {now.name} "
                 f"({now.organization_id}): name the environment it was done to"
             )
-        if self.runs.is_running(self.recording.run):
-            raise Refused(f"run {self.recording.run} is still under way; wait for its end")
+        self._check_ended()
         here = self.recording.here
         now_there = look(self.client, to_read(here))
         users = users_of(self.client, here, now_there)
         undoing = replace(decided(here, environment, now_there, users.of), people=users.people)
         return self._with_other_side(undoing)
+
+    def _of_bot(self, expected: str) -> Undoing:
+        where, recording = self.recording.environment, self.recording
+        check_expected(where, expected)
+        self._check_ended()
+        return self._with_other_side(Undoing(Plan(where, recording.playbook, recording.sha256), (), {}))
+
+    def _check_ended(self) -> None:
+        if self.runs.is_running(self.recording.run):
+            raise Refused(f"run {self.recording.run} is still under way; wait for its end")
+
+    @property
+    def traffic(self) -> Traffic:
+        """What went over the wires so far."""
+        return summed(traffic_of(self.client) if self.client else Traffic(), self.other)
 
     def _with_other_side(self, undoing: Undoing) -> Undoing:
         errand = self.other.take_back(self.recording) if self.other else Errand()
@@ -66,7 +82,7 @@ class Rollback:
         journal = self.runs.start("rollback", undoing.plan, writes, __version__, undoes=self.recording.run)
         progress = Progress(undoing.plan, watch, journal)
         progress.follow(self._taken_back(undoing, replace(settings, recorder=journal)))
-        run = progress.run(summed(traffic_of(self.client), self.other))
+        run = progress.run(self.traffic)
         left_out = any(each.status is Status.NOT_WRITTEN for each in run.outcomes)
         run = replace(run, command="rollback", undoes=self.recording.run, interrupted=settings.stopping() and left_out)
         progress.close(run.exit_code)
@@ -75,4 +91,5 @@ class Rollback:
     def _taken_back(self, undoing: Undoing, settings: Settings) -> Iterator[Outcome]:
         there = {change.id for change in undoing.elsewhere.changes}
         changes = [change for change in undoing.plan.changes if change.id not in there]
-        return preceded(undoing.elsewhere, take_back(undoing, self.client, settings), changes, self.other, settings)
+        here = take_back(undoing, self.client, settings) if self.client else iter(())
+        return preceded(undoing.elsewhere, here, changes, self.other, settings)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from d365setup import __version__
 from d365setup.apply import Settings, apply_plan, estimate, failure_of
@@ -24,6 +25,7 @@ from d365setup.live import ABOUT, read_live, wanted
 from d365setup.model import (
     INTERRUPTED,
     Change,
+    Cost,
     Desired,
     Environment,
     Errand,
@@ -67,6 +69,30 @@ class Unfinished(D365SetupError):
         return isinstance(self.cause, KeyboardInterrupt)
 
 
+class Decides(Protocol):
+    """What commands need to make a plan: a session on an environment, or on what a snapshot kept of one."""
+
+    @property
+    def playbook(self) -> Playbook:
+        """What should be."""
+
+    @property
+    def prune(self) -> Prune | None:
+        """Whether what is undeclared goes too."""
+
+    def pruning(self) -> Decides:
+        """The same, which also takes away what this playbook made and no longer declares."""
+
+    def look(self, expected: str = "", /) -> LiveState:
+        """What is."""
+
+    def decide(self, live: LiveState, /, *, whole_stages: bool = False) -> Decision:
+        """The plan, priced."""
+
+    def left_open(self, live: LiveState, /) -> list[Recording]:
+        """Runs whose process died before it wrote down how they ended."""
+
+
 @dataclass(frozen=True)
 class Session:
     """A client for one environment, and the playbook to hold against it."""
@@ -95,9 +121,7 @@ class Session:
         decision = self._decided(live)
         if not decision.plan.changes:
             return decision
-        stages = loaded(decision.about(self.kinds), self.kinds).stages(self.client.width, whole=whole_stages)
-        check_batches(stages, whole=whole_stages)
-        cost = estimate(stages, self.client.width, reads)
+        cost = priced(decision.about(self.kinds), self.kinds, self.client.width, reads, whole_stages=whole_stages)
         if self.other is not None:
             cost = cost.and_then(self.other.price(self._errand(decision)))
         return replace(decision, plan=decision.plan.with_cost(cost))
@@ -108,18 +132,12 @@ class Session:
         if self.other is not None:
             desired, kinds = Desired((*desired.specs, *self.other.specs)), {**kinds, **self.other.kinds}
         name, sha256 = self.playbook.name, self.playbook.sha256
-        found = decide(name, sha256, desired, live, kinds, prune=self._pruned(live))
+        found = decide(name, sha256, desired, live, kinds, prune=with_links(self.prune, self.runs, live, name))
         return replace(found, plan=replace(found.plan, warnings=(*found.plan.warnings, *self.remarks)))
 
     def _errand(self, decision: Decision) -> Errand:
         there = decision.about(self.other.kinds if self.other else ())
         return Errand(there.plan.changes, there.writes)
-
-    def _pruned(self, live: LiveState) -> Prune | None:
-        """What is to go, with the links that journals kept here say this playbook made."""
-        if self.prune is None or self.runs is None:
-            return self.prune
-        return replace(self.prune, links=self.runs.made_links(live.environment.organization_id, self.playbook.name))
 
     @property
     def _reading(self) -> Kinds:
@@ -189,6 +207,20 @@ class Session:
     def traffic(self) -> Traffic:
         """What went over the wire so far."""
         return summed(traffic_of(self.client), self.other)
+
+
+def priced(decision: Decision, kinds: Kinds, width: int, reads: int, *, whole_stages: bool = False) -> Cost:
+    """What applying it takes, the look before it included, with so many requests side by side. Raises Refused."""
+    stages = loaded(decision, kinds).stages(width, whole=whole_stages)
+    check_batches(stages, whole=whole_stages)
+    return estimate(stages, width, reads)
+
+
+def with_links(prune: Prune | None, runs: Runs | None, live: LiveState, playbook: str) -> Prune | None:
+    """What is to go, with the links that journals kept here say this playbook made."""
+    if prune is None or runs is None:
+        return prune
+    return replace(prune, links=runs.made_links(live.environment.organization_id, playbook))
 
 
 def traffic_of(client: Client) -> Traffic:

@@ -11,7 +11,7 @@ playbook: mistakes are told with line and column.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -34,6 +34,7 @@ FORMAT = 1
 START = f"a file of waivers starts with `waivers: {FORMAT}`"
 EXAMPLE = "queue:Nurses"
 DAY = "2027-03-31"
+BOT_SIDE = ("scenario", "health_bot")  # kinds of objects that `healthbot check` looks at, and knows all findings of
 _KEYS = ("waivers", "items")
 _FINDING_PATTERN, _OBJECT_PATTERN, _DAY_PATTERN = (
     r"^[A-Z][0-9]{2}$",
@@ -145,7 +146,8 @@ def apply(audit: Audit, waivers: Waivers, today: date) -> Audit:
     """The audit with what is waived, and what is wrong with the waivers themselves."""
     held = [each for each in waivers.items if not each.is_expired(today)]
     found = tuple(_waived(each, held) for each in audit.findings)
-    return replace(audit, findings=found, waivers=tuple(_troubles(audit, waivers, today)))
+    judged = [each for each in waivers.items if _is_judged(audit, each)]
+    return replace(audit, findings=found, waivers=tuple(_troubles(audit, judged, today)))
 
 
 def expired(waivers: Waivers, today: date) -> Iterator[tuple[Waiver, WaiverTrouble]]:
@@ -219,8 +221,14 @@ def _waived(found: Finding, held: list[Waiver]) -> Finding:
     return replace(found, waived=Waived(waiver.reason, waiver.owner, waiver.expires)) if waiver else found
 
 
-def _troubles(audit: Audit, waivers: Waivers, today: date) -> Iterator[WaiverTrouble]:
-    for each in waivers.items:
+def _is_judged(audit: Audit, waiver: Waiver) -> bool:
+    """Whether this audit can tell if the waiver is needed: for the bot's side only one that looked at a bot can."""
+    is_of_bot = waiver.object.partition(":")[0] in BOT_SIDE
+    return is_of_bot == bool(audit.against) or any(waiver.covers(found) for found in audit.findings)
+
+
+def _troubles(audit: Audit, waivers: Sequence[Waiver], today: date) -> Iterator[WaiverTrouble]:
+    for each in waivers:
         needed = any(each.covers(found) for found in audit.findings)
         if each.is_expired(today):
             again = "what it covered counts again" if needed else "no finding needs it any more"

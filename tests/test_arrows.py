@@ -26,6 +26,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "needs": {"model"},
     "starting": {"errors"},
     "comparing": {"model", "center", "conditions", "ruleset"},
+    "against": {
+        "model", "errors", "dataverse", "kinds", "live", "plan", "session", "playbook", "journal", "survey",
+    },
     "doctor": {"needs"},
     "evidence": {"errors"},
     "healthbot": {
@@ -55,13 +58,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apply": {"model", "errors", "plan", "live", "staging", "kinds", "dataverse", "journal", "undo"},
     "beside": {"model", "plan", "apply", "dataverse", "journal"},
     "bringing": {"model", "errors", "plan", "apply", "healthbot", "dataverse", "journal"},
+    "importing": {"model", "apply", "bringing", "healthbot", "journal", "session"},
     "session": {"model", "errors", "plan", "live", "apply", "beside", "kinds", "playbook", "dataverse", "journal"},
     "rollback": {"model", "errors", "live", "apply", "beside", "dataverse", "journal", "undo", "session"},
     "cli": {
         "model", "errors", "session", "apply", "plan", "live", "kinds", "playbook", "report", "dataverse", "emulator",
         "doctor", "needs", "journal", "rollback", "saved", "lease", "evidence", "audit", "pages", "survey", "waivers",
-        "center", "intended", "proof", "proving", "routing", "healthbot", "beside", "bringing",
-        "starting", "comparing", "fleet", "exporting",
+        "center", "intended", "proof", "proving", "routing", "healthbot", "beside", "bringing", "importing",
+        "starting", "comparing", "fleet", "exporting", "against",
     },
     "__main__": {"cli"},
     "__init__": set(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import uuid
@@ -276,7 +277,7 @@ def test_what_was_not_read_is_no_difference_but_said(other: ContactCenter, gap: 
 def test_any_center_is_itself_whatever_its_ids(center: ContactCenter) -> None:
     ids: dict[str, str] = {}
     text = GUID.sub(lambda found: ids.setdefault(found[0], str(uuid.uuid4())), dump(center))
-    found = compare(center, load(text))
+    found = compare(center, load(text).center)
     assert told(found) == []
     assert not any(GUID.search(str(each.fields) + str(each.id)) for each in things(center).by_id.values())
 
@@ -372,13 +373,29 @@ def call(*args: str) -> Result:
 
 def test_environments_and_snapshots_differ_alike(two: tuple[str, str, Path]) -> None:
     first, second, snapshot = two
-    for one in (first, str(snapshot)):
-        ended = call("compare", one, second)
+    other = snapshot.with_name("two.json")
+    assert call("audit", "--url", second, "--save", str(other)).exit_code in (0, 4)
+    for one, two_ in itertools.product((first, str(snapshot)), (second, str(other))):
+        ended = call("compare", one, two_)
         assert (ended.exit_code, ended.stderr) == (3, "")
         assert "~ queue:Nurses\n    priority: 1 → 7\n" in ended.stdout
         assert "- queue_member:Nurses/nurse.one@contoso.example  only the first has it\n" in ended.stdout
         assert "\n1 only in the first, 0 only in the second, 1 different; " in ended.stdout
+        ended = call("compare", two_, one)
+        assert (ended.exit_code, ended.stderr) == (3, "")
+        assert "~ queue:Nurses\n    priority: 7 → 1\n" in ended.stdout
+        assert "+ queue_member:Nurses/nurse.one@contoso.example  only the second has it\n" in ended.stdout
     assert call("compare", first, str(snapshot)).exit_code == 0
+    assert call("compare", str(snapshot), first).exit_code == 0
+
+
+def test_a_snapshot_of_the_first_version_is_still_compared(two: tuple[str, str, Path]) -> None:
+    document = json.loads(two[2].read_text(encoding="utf-8"))
+    del document["kept"]
+    earlier = two[2].with_name("earlier.json")
+    earlier.write_text(json.dumps(document | {"schema": "d365setup/snapshot/1"}), encoding="utf-8")
+    assert call("compare", str(earlier), two[0]).exit_code == 0
+    assert call("audit", "--snapshot", str(earlier)).stdout == call("audit", "--snapshot", str(two[2])).stdout
 
 
 def test_snapshots_need_no_sign_in_and_people_can_be_masked(two: tuple[str, str, Path]) -> None:
@@ -403,6 +420,7 @@ def test_snapshots_need_no_sign_in_and_people_can_be_masked(two: tuple[str, str,
             "contoso.crm.dynamics.com",
             "there is no snapshot 'contoso.crm.dynamics.com'; an address begins with https://",
         ),
+        ("--emulator", "No such option"),
         ("no.json", "there is no snapshot 'no.json'"),
         (".", "cannot be read"),
         ("http://contoso.example", "http:// would send the token unprotected"),

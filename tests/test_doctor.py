@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d365setup.doctor import Caller, Facts, SignIn, Solution, Trouble, examined
+from d365setup.doctor import Bot, Caller, Facts, SignIn, Solution, Trouble, examined
 from d365setup.kinds import discover, specs
 from d365setup.live import wanted
 from d365setup.model import Query, ResourceId, Stage, Write
@@ -69,6 +69,10 @@ def test_all_well() -> None:
         ({"held": NO, "caller": Caller("u1", "x", ("System Administrator",))}, "privileges", "ok", 0),
         ({"no_plan": NO}, "plan", "warning", 0),
         ({"gives_roles": True}, "roles", "warning", 0),
+        ({"bot": Bot("link", 1)}, "Health Bot", "ok", 0),
+        ({"bot": Bot("link", trouble=NO)}, "Health Bot", "error", 6),
+        ({"bot": Bot("link", trouble=NO), "failure": NO}, "Health Bot", "error", 6),
+        ({"bot": Bot("link", trouble=NO, is_asked=False)}, "Health Bot", "unknown", 0),
     ],
 )
 def test_each_finding(change: dict[str, object], name: str, verdict: str, code: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -163,6 +164,40 @@ def test_an_unused_one_is_told_and_does_not_fail() -> None:
     result = waivers.apply(audited(), read(ONE), TODAY)
     assert [each.level for each in result.waivers] == ["warning"]
     assert result.exit_code == 0
+
+
+BACKUP = "backup.json (a backup)"
+
+
+@pytest.mark.parametrize("expires", ["2027-03-31", "2026-01-31"])
+@pytest.mark.parametrize(
+    ("thing", "against", "is_told"),
+    [
+        ("scenario:Escalate", "", False),
+        ("scenario:*", "", False),
+        ("health_bot:contoso", "", False),
+        ("queue:Nurses", "", True),
+        ("scenario:Escalate", BACKUP, True),
+        ("health_bot:contoso", BACKUP, True),
+        ("queue:Nurses", BACKUP, False),
+    ],
+)
+def test_only_who_sees_all_findings_of_an_object_says_that_none_needs_a_waiver(
+    thing: str, against: str, is_told: bool, expires: str
+) -> None:
+    seen = replace(audited(), against=against)
+    judged = waivers.apply(seen, of(item(thing=thing, expires=expires)), TODAY)
+    assert bool(judged.waivers) is is_told
+
+
+def test_a_finding_of_the_bots_side_is_waived_by_an_audit_too_and_its_end_told() -> None:
+    seen = audited(found(key="Escalate", kind="scenario"))
+    held = waivers.apply(seen, of(item(thing="scenario:Escalate")), TODAY)
+    assert (held.open, held.waivers) == ((), ())
+    ended = waivers.apply(seen, of(item(thing="scenario:Escalate", expires="2026-01-31")), TODAY)
+    (trouble,) = ended.waivers
+    assert trouble.level == "error"
+    assert "what it covered counts again" in trouble.message
 
 
 @pytest.mark.parametrize("seen", [audited(passed=("R12",)), audited(passed=(), unchecked=("R03",))])

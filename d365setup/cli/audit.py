@@ -20,13 +20,15 @@ from d365setup.cli.options import Given, Target, gathered, taught, with_output, 
 from d365setup.cli.output import Output
 from d365setup.cli.sealing import with_evidence
 from d365setup.cli.surveyed import bots_in, declared_part, people_in
+from d365setup.dataverse.client import Client
 from d365setup.errors import UsageError
 from d365setup.evidence.chain import sha256
+from d365setup.kinds import discover
 from d365setup.model import Environment
 from d365setup.pages import nearest, written
 from d365setup.playbook import Playbook
 from d365setup.session import check_expected
-from d365setup.survey import open_snapshot, read_center, save
+from d365setup.survey import Kept, open_snapshot, read_center, save
 
 _HELP = taught(
     "Judge how an environment routes conversations, and say what each finding does to one and how it is cured. Without "
@@ -134,20 +136,29 @@ def _note(output: Output, asked: Asked, playbook: Playbook | None) -> None:
 
 def _center(asked: Asked, playbook: Playbook | None, target: Target, output: Output) -> ContactCenter:
     """What is judged: read, or kept from before; only the playbook's part where there is one."""
+    kept = None
     if asked.snapshot is not None:
-        center = open_snapshot(asked.snapshot)
+        center = open_snapshot(asked.snapshot).center
     else:
         with reached(target, output, read_only=True) as (client, _):
             # what is kept is a picture of the environment, whatever part of it is asked about now
             part = declared_part(playbook) if playbook and not asked.save else None
             center = read_center(client, part)
+            kept = _kept(client, playbook) if asked.save else None
     output.know_people(people_in(center), bots_in(center))
     check_expected(
         Environment(center.url, center.organization_id, center.organization), target.expect_organization or ""
     )
     if asked.save is not None:
-        save(asked.save, center)
+        save(asked.save, center, kept)
     return part_of(center, playbook) if playbook else center
+
+
+def _kept(client: Client, playbook: Playbook | None) -> Kept:
+    """What plans are made against."""
+    from d365setup.against import keep  # noqa: PLC0415  # only --save needs it
+
+    return keep(client, discover(), playbook.desired if playbook else None)
 
 
 def _moment(center: ContactCenter) -> datetime:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from d365setup.beside import OtherSide
-from d365setup.cli.options import Target, gathered
+from d365setup.cli.options import Target, gathered, healthbot_resource
 from d365setup.cli.output import Output
 from d365setup.journal import Recording
 from d365setup.model import Note
@@ -34,12 +34,7 @@ class Beside:
 with_beside = gathered(
     Beside,
     "beside",
-    click.option(
-        "--healthbot-resource",
-        metavar="ID",
-        help="Read the Health Bot's signing secret from Azure: the resource's id, or /subscriptions/ID to look for it "
-        "there. [env: D365_HEALTHBOT_RESOURCE_ID]",
-    ),
+    healthbot_resource,
     click.option(
         "--require-healthbot",
         is_flag=True,

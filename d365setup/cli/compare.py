@@ -19,7 +19,8 @@ from d365setup.survey import open_snapshot, read_center
 _HELP = taught(
     "Show what two environments differ in: work streams, variables, rules, queues, members, bots, by name; ids, which "
     "differ anyway, are not compared. Each is an address, or a snapshot that `audit --save` wrote; a snapshot needs no "
-    "sign-in. Sends nothing but reads.",
+    "sign-in. Two addresses are signed in to alike; where that cannot be, keep one with `audit --save` first, and "
+    "compare the snapshot. Sends nothing but reads.",
     "d365setup compare https://contoso-test.crm.dynamics.com https://contoso.crm.dynamics.com",
     "d365setup compare before.json https://contoso.crm.dynamics.com",
     "d365setup compare before.json after.json --format json",
@@ -68,7 +69,7 @@ def _snapshot(text: str) -> ContactCenter:
     path = Path(text)
     if not path.exists():
         raise UsageError(f"there is no snapshot {text!r}; an address begins with https://")
-    return open_snapshot(path)
+    return open_snapshot(path).center
 
 
 def _read(address: str, target: Target, output: Output) -> ContactCenter:

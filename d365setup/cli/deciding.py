@@ -8,11 +8,11 @@ from d365setup.cli.options import Target
 from d365setup.cli.output import Output
 from d365setup.plan import Decision
 from d365setup.saved import Saved, check_environment, check_same
-from d365setup.session import Session, bots_of, people_of, unsettled
+from d365setup.session import Decides, bots_of, people_of, unsettled
 
 
 def decided(
-    session: Session, target: Target, output: Output, *, whole_stages: bool = False, plan: Saved | None = None
+    session: Decides, target: Target, output: Output, *, whole_stages: bool = False, plan: Saved | None = None
 ) -> Decision:
     """The plan for this session. Raises DataverseError, Refused, Unresolvable, Stale where it is not the saved one."""
     output.know_people((), bots_of(session.playbook))
@@ -28,7 +28,7 @@ def decided(
     return decision
 
 
-def _with_handwork(decision: Decision, session: Session, target: Target) -> Decision:
+def _with_handwork(decision: Decision, session: Decides, target: Target) -> Decision:
     """The plan, with what is left to a person where the playbook names a Health Bot; not where it is taken away."""
     if session.playbook.health_bot is None or (session.prune and session.prune.everything):
         return decision
@@ -38,7 +38,7 @@ def _with_handwork(decision: Decision, session: Session, target: Target) -> Deci
     return replace(decision, plan=replace(decision.plan, checklist=checklist(session.playbook, url)))
 
 
-def with_open_runs(decision: Decision, session: Session) -> Decision:
+def with_open_runs(decision: Decision, session: Decides) -> Decision:
     """The plan, warning of runs whose process died: for a command that cannot settle them."""
     notes = (unsettled(each) for each in session.left_open(decision.scope.live))
     return replace(decision, plan=replace(decision.plan, warnings=(*decision.plan.warnings, *notes)))

@@ -11,25 +11,36 @@ from typing import Any
 
 import click
 
-from d365setup.cli.environment import Surroundings, loaded, reached
-from d365setup.cli.options import Given, Target, taught, with_plain_output, with_target, with_variables
+from d365setup.cli.beside import Beside, Surrounding
+from d365setup.cli.environment import Surroundings, loaded, reached_place
+from d365setup.cli.options import (
+    Given,
+    Target,
+    healthbot_resource,
+    taught,
+    with_plain_output,
+    with_target,
+    with_variables,
+)
 from d365setup.cli.output import Output
 from d365setup.cli.signin import Choice
 from d365setup.dataverse.auth.secret import StaticToken
 from d365setup.dataverse.client import Client, Reply, Request
 from d365setup.dataverse.errors import AuthError, DataverseError
 from d365setup.dataverse.odata import query
-from d365setup.doctor import Caller, Facts, SignIn, Solution, Trouble, examined
+from d365setup.doctor import Bot, Caller, Facts, SignIn, Solution, Trouble, examined
 from d365setup.errors import D365SetupError, Refused
 from d365setup.kinds import discover
 from d365setup.live import wanted
 from d365setup.model import Environment
 from d365setup.needs import of
+from d365setup.playbook import Playbook
 from d365setup.session import Session, check_expected
 
 _HELP = taught(
     "Look whether the environment can be reached, who signs in and how, what is installed, and (with a playbook) which "
-    "privileges the caller lacks for it. Sends nothing but reads.",
+    "privileges the caller lacks for it; where a Health Bot is named, whether it answers and takes its secret. Sends "
+    "nothing but reads.",
     "d365setup doctor --url https://contoso.crm.dynamics.com",
     "d365setup doctor playbooks/health-bot.yaml --emulator",
     "d365setup doctor contoso.yaml --format json --report doctor.txt",
@@ -42,19 +53,31 @@ _SIGN_IN = "check the way to sign in; docs/sign-in.md tells them all"
 @click.argument("playbook", required=False, type=click.Path(path_type=Path))
 @with_variables
 @with_target
+@healthbot_resource
 @with_plain_output
-def command(playbook: Path | None, *, given: Given, target: Target, output: Output) -> int:
+def command(
+    playbook: Path | None, *, given: Given, target: Target, healthbot_resource: str | None, output: Output
+) -> int:
     """Ask for everything, then judge it."""
     around = Surroundings.here()
     wished = loaded(playbook, given, around, examples=target.emulator) if playbook else None
-    with reached(target, output, read_only=True) as (client, choice):
-        facts = _signed_in(client, choice)
+    with reached_place(target, output, read_only=True) as place:
+        client = place.client
+        facts = _signed_in(client, place.choice)
         if not facts.failure:
             facts = _asked(client, facts, output)
             _check_expected(facts, target.expect_organization or "")
             if wished:
                 facts = _for_playbook(Session(client, discover(), wished), facts)
+        beside = Beside(healthbot_resource)
+        facts = replace(facts, bot=_bot(wished, Surrounding(beside, target, output, place.emulator, read_only=True)))
         return output.emit(examined(facts))
+
+
+def _bot(playbook: Playbook | None, around: Surrounding) -> Bot | None:
+    from d365setup.cli.doctor_bot import looked_at  # noqa: PLC0415  # only who has a bot needs to load it
+
+    return looked_at(playbook, around)
 
 
 def _signed_in(client: Client, choice: Choice) -> Facts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +10,23 @@ import click
 
 from d365setup.cli.environment import reached
 from d365setup.cli.export_update import known, updated
-from d365setup.cli.exported import Naming, NotProved, prove, read_export
-from d365setup.cli.options import Given, Target, ended, gathered, taught, with_target, with_variables
+from d365setup.cli.exported import Naming, NotProved, prove, read_export, told
+from d365setup.cli.options import Given, Target, gathered, taught, with_plain_output, with_target, with_variables
 from d365setup.cli.output import Output
+from d365setup.cli.sealing import with_evidence
 from d365setup.errors import Refused, UsageError
-from d365setup.exporting import NAMES, Chosen, Export, part_of
-from d365setup.report.visible import visible
+from d365setup.exporting import NAMES, Chosen, part_of
+from d365setup.report import ErrorReport
 
 _HELP = taught(
     "Write an environment, or a part of it, as a playbook: names instead of ids, people by their addresses, rules in "
     "their order. What a playbook cannot say stays untouched, and a comment says so at its place. Before anything is "
-    "written it is proved: the playbook's plan on this environment is empty. Sends nothing but reads.",
+    "written it is proved: the playbook's plan on this environment is empty. An account of what it has and "
+    "what stays untouched comes with it: --report keeps it, --format says how it is printed. Sends nothing but reads.",
     "d365setup export --url https://contoso.crm.dynamics.com --out contoso.yaml",
     "d365setup export --workstream 'Patient chat' --name patient-chat --emulator",
     "d365setup export --update contoso.yaml --url https://contoso.crm.dynamics.com",
+    "d365setup export --url https://contoso.crm.dynamics.com --out contoso.yaml --report contoso.html",
     "d365setup export --queue Nurses --queue Billing --bot 'Contoso Health Bot' --url https://contoso.crm.dynamics.com",
     exits="0 exported and proved, 1 a name is not there or the proof failed (nothing is written then), 5 the file is "
     "there already.",
@@ -79,50 +81,39 @@ _with_asked = gathered(
 @_with_asked
 @with_variables
 @with_target
-def command(asked: Asked, given: Given, target: Target) -> int:
+@with_plain_output
+@with_evidence
+def command(asked: Asked, *, given: Given, target: Target, output: Output) -> int:
     """Read, write down, prove."""
-    output = Output()
-    return ended(lambda: _told_why(asked, given, target, output), output)
-
-
-def _told_why(asked: Asked, given: Given, target: Target, output: Output) -> int:
-    """Export; where it is not proved, each objection on a line of its own."""
+    _check(asked, given, output)
     try:
-        return _exported(asked, given, target, output)
+        return _updated(asked.update, given, target, output) if asked.update else _exported(asked, target, output)
     except NotProved as error:
-        for line in error.lines:
-            click.echo(visible(line), err=True)
-        raise
+        return output.emit(ErrorReport(str(error), error.exit_code, error.problems))
 
 
-def _exported(asked: Asked, given: Given, target: Target, output: Output) -> int:
-    _check(asked, given)
-    if asked.update is not None:
-        return _updated(asked.update, given, target, output)
+def _exported(asked: Asked, target: Target, output: Output) -> int:
     with reached(target, output, read_only=True) as (client, _):
         part = part_of(asked.chosen, *client.read(NAMES))
-        export = read_export(client, part, Naming(asked.name or ""), target.expect_organization or "")
-        prove(client, export.text, export.variables, output)
+        found = read_export(client, part, Naming(asked.name or ""), target.expect_organization or "", output)
+        text = found.export.text
+        proved = prove(client, text, found.export.variables, output)
     if asked.out is None:
-        click.echo(export.text, nl=False)
-    else:
-        _keep(asked.out, export.text)
-    for line in _told(export, asked.out):
-        click.echo(visible(line), err=asked.out is None)
-    return 0
+        click.echo(text, nl=False)
+        return output.emit(told(found, proved, text.encode(), "printed"), beside=True)
+    _keep(asked.out, text)
+    return output.emit(told(found, proved, text.encode(), "written", asked.out))
 
 
 def _updated(path: Path, given: Given, target: Target, output: Output) -> int:
-    playbook = known(path, given, target)
+    playbook = known(path, given, target, output)
     with reached(target, output, read_only=True) as (client, _):
-        is_changed = updated(client, path, playbook, target, output)
-    click.echo(visible(f"updated {path}" if is_changed else f"{path} says what is there: nothing to update"))
-    click.echo("proved: its plan on this environment is empty")
-    return 0
+        return output.emit(updated(client, path, playbook, target, output))
 
 
-def _check(asked: Asked, given: Given) -> None:
+def _check(asked: Asked, given: Given, output: Output) -> None:
     """Raises what is wrong with the call, before anything is sent."""
+    _check_printing(asked, output)
     if asked.update is not None and (asked.out or asked.name is not None or not asked.chosen.is_everything):
         raise UsageError("--update takes its part and its name from the playbook: leave the other options out")
     if asked.update is None and given.var:
@@ -133,6 +124,14 @@ def _check(asked: Asked, given: Given) -> None:
         raise Refused(_there(asked.out))
     if asked.out is not None and not asked.out.absolute().parent.is_dir():
         raise UsageError(f"--out {asked.out}: there is no folder {asked.out.parent}")
+
+
+def _check_printing(asked: Asked, output: Output) -> None:
+    """Without a file for it the playbook itself is on stdout, whole."""
+    settings = output.settings
+    if asked.out is None and asked.update is None and (settings.format != "text" or settings.redact):
+        option = f"--format {settings.format}" if settings.format != "text" else "--redact"
+        raise UsageError(f"{option} is for the account of the export; say with --out FILE where the playbook goes")
 
 
 def _there(path: Path) -> str:
@@ -147,12 +146,3 @@ def _keep(path: Path, text: str) -> None:
         raise Refused(_there(path)) from None
     except OSError as error:
         raise UsageError(f"--out {path} cannot be written: {error.strerror}") from None
-
-
-def _told(export: Export, out: Path | None) -> Iterator[str]:
-    counts = ", ".join(f"{count} {what if count != 1 else what[:-1]}" for what, count in export.counts.items())
-    yield f"exported {counts}" + (f" to {out}" if out else "")
-    yield "proved: its plan on this environment is empty"
-    if export.variables:
-        yield "its variables on this environment, for .env:"
-        yield from (f"  {name.upper()}={value}" for name, value in export.variables.items())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from d365setup.cli.environment import Surroundings, loaded
-from d365setup.cli.exported import Naming, plan_of, prove, read_export
+from d365setup.cli.exported import Naming, plan_of, prove, read_export, told
 from d365setup.cli.options import Given, Target
 from d365setup.cli.output import Output
 from d365setup.dataverse.client import Client
@@ -18,33 +18,38 @@ from d365setup.kinds.bot_user import BotUser
 from d365setup.kinds.queue import Queue
 from d365setup.kinds.workstream import Workstream
 from d365setup.playbook import Playbook, load
+from d365setup.report import Exported
 from d365setup.survey import Part
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def known(path: Path, given: Given, target: Target) -> Playbook:
+def known(path: Path, given: Given, target: Target, output: Output) -> Playbook:
     """The playbook as it is. Raises UsageError for one in several files, PlaybookError for one with mistakes."""
     playbook = loaded(path, given, Surroundings.here(), examples=target.emulator)
     if len(playbook.files) > 1:
-        raise UsageError(f"--update {path}: it extends {playbook.files[1]}, and one file at a time can be updated")
+        raise UsageError(
+            f"--update {path}: it extends {playbook.files[1]}, and which file should say what is new only you know; "
+            f"`d365setup plan {path}` shows what differs, and export --out FILE writes it in words to take over"
+        )
+    output.notebook.took("playbook", str(path), playbook.sha256)
     return playbook
 
 
-def updated(client: Client, path: Path, playbook: Playbook, target: Target, output: Output) -> bool:
-    """Read, change what differs, prove, write; whether there was something to change. Raises NotProved, UsageError."""
+def updated(client: Client, path: Path, playbook: Playbook, target: Target, output: Output) -> Exported:
+    """Read, change what differs, prove, write; what became of it. Raises NotProved, UsageError."""
     part = _part(playbook, *client.read(NAMES))
     before = path.read_bytes()
     taken = frozenset(_declared(playbook))
-    export = read_export(client, part, Naming(playbook.name, taken), target.expect_organization or "")
-    values = {**export.variables, **{use.name: use.value for use in playbook.variables}}
-    text = _text(client, playbook, export, values)
-    prove(client, text, _used(text, values), output)
+    found = read_export(client, part, Naming(playbook.name, taken), target.expect_organization or "", output)
+    values = {**found.export.variables, **{use.name: use.value for use in playbook.variables}}
+    text = _text(client, playbook, found.export, values)
+    proved = prove(client, text, _used(text, values), output)
     after = _as_before(text, before)
-    if after == before:
-        return False
-    _replace(path, after)
-    return True
+    is_changed = after != before
+    if is_changed:
+        _replace(path, after)
+    return told(found, proved, after, "updated" if is_changed else "in line already", path)
 
 
 def _declared(playbook: Playbook) -> tuple[str, ...]:
@@ -71,7 +76,7 @@ def _text(client: Client, playbook: Playbook, export: Export, values: Mapping[st
     fresh = Page(load(export.text, specs(discover()), export.variables, name="the export"))
     try:
         text = refreshed(Page(playbook), fresh)
-        plan = plan_of(client, text, _used(text, values))
+        plan = plan_of(client, text, _used(text, values)).plan
         bots = [each for each in plan.changes if isinstance(each.desired, BotUser)]
         names = {each.desired.name for each in bots if any(f.field == "capacity" for f in each.fields) and each.desired}
         return refreshed(Page(playbook), fresh, frozenset(names)) if names else text

@@ -35,7 +35,6 @@ _HELP = taught(
     "d365setup healthbot check playbooks/health-bot.yaml --live --waivers waivers.yaml --report check.html",
     exits="0 nothing at or above --fail-on, 2 no backup, or no scenario in it, 4 findings (or a waiver that expired).",
 )
-OBJECTS = ("scenario", "health_bot")  # what its findings are about
 SOURCES = "--backup FILE, --scenarios DIR or --live"
 
 
@@ -125,10 +124,9 @@ def _ids(only: tuple[str, ...]) -> Iterator[str]:
 
 
 def _answered_for(result: Audit, answered: waivers.Waivers, only: tuple[str, ...]) -> Audit:
-    """With the waivers of what this command looks for, and at: one of an environment's finding is not unused."""
+    """With the waivers of what this command looks for: another one is not unused."""
     looked_for = only or tuple(code for code, _ in checks())
-    ours = (each for each in answered.items if each.object.partition(":")[0] in OBJECTS)
-    items = tuple(each for each in ours if each.finding in looked_for)
+    items = tuple(each for each in answered.items if each.finding in looked_for)
     return waivers.apply(result, replace(answered, items=items), today())
 
 

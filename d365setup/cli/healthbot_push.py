@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from d365setup.apply import Settings
+from d365setup.bringing import HealthBotSide
 from d365setup.cli.asking import ask
 from d365setup.cli.environment import Surroundings, loaded
 from d365setup.cli.healthbot_reached import Bot, bot_reached, only_example, with_bot
 from d365setup.cli.options import Given, taught, with_plain_output, with_variables
 from d365setup.cli.output import Output
-from d365setup.dataverse.errors import DataverseError
+from d365setup.cli.sealing import with_evidence
+from d365setup.cli.stopping import stoppable
 from d365setup.errors import UsageError
+from d365setup.evidence.chain import sha256
 from d365setup.healthbot import StoredScenario, folder
 from d365setup.healthbot.generate import generate
 from d365setup.healthbot.management import Management
-from d365setup.healthbot.pushing import PENDING, Compared, Push, compare, judged, pushed, unread
+from d365setup.healthbot.portal import Portal
+from d365setup.healthbot.pushing import PENDING, Compared, Push, became, compare, pushed
+from d365setup.importing import carried_out, planned, settle
+from d365setup.journal import Runs
+from d365setup.model import Environment, Errand, Plan
 from d365setup.playbook import Playbook
+from d365setup.report.visible import visible
 
 _HELP = taught(
     "Import scenarios into a Health Bot: those of a folder that `pull` or `generate` wrote, or those a playbook "
-    "declares. Shows what differs by meaning and what would be overwritten, and asks; sends only what differs, keeps "
-    "what is overwritten, reads everything back and compares. Nothing is ever deleted.",
+    "declares. Shows what differs by meaning and what would be overwritten, and asks; sends only what differs, reads "
+    "everything back and compares. What is overwritten is in its journal: `rollback` puts it back. Nothing is deleted.",
     "d365setup healthbot push playbooks/health-bot.yaml",
     "d365setup healthbot push scenarios/ --portal https://eastus.healthbot.microsoft.com/account/contoso-bot-ab12cd3",
     "d365setup healthbot push scenarios/ --emulator --yes",
     exits="0 in line, or all verified; 1 failed, or read back it is not as sent; 2 a wrong portal link or file; "
-    "5 refused; 6 not reachable, or the secret is wrong; 7 some landed and some did not.",
+    "5 refused; 6 not reachable, or the secret is wrong; 7 some landed and some did not; 8 throttled.",
 )
 
 
@@ -40,18 +47,35 @@ _HELP = taught(
 @with_bot
 @with_variables
 @with_plain_output
+@with_evidence
 def command(scenarios: Path, *, yes: bool, bot: Bot, given: Given, output: Output) -> int:
-    """Read, compare, ask, keep, send, read back."""
+    """Read, compare, ask, record, send, read back."""
     playbook, wanted = _wanted(scenarios, bot, given)
+    for name, text in playbook.texts if playbook else ():
+        output.notebook.took("playbook", name, sha256(text.encode("utf-8", "surrogatepass")))
     with bot_reached(bot, playbook, output, read_only=False) as management:
         compared = compare(wanted, management.scenarios())
         push = pushed(compared, management.portal.link)
         due = [each for each in compared if each.state in PENDING]
+        side = HealthBotSide(_link(bot, playbook, management), management)
+        output.notebook.environment = Environment(side.portal, "", management.portal.tenant)
         if not due:
             return output.emit(push)
         if not yes:
             _ask(push, due, output)
-        return output.emit(_sent(push, compared, due, management, bot))
+        name, digest = (playbook.name, playbook.sha256) if playbook else (scenarios.resolve().name, _digest(wanted))
+        return output.emit(_sent(push, planned(compared, side, name, digest), side, bot))
+
+
+def _digest(wanted: Sequence[StoredScenario]) -> str:
+    """Over every scenario of a folder, however its files are laid out."""
+    return sha256("".join(folder.texts(wanted).values()).encode("utf-8", "surrogatepass"))
+
+
+def _link(bot: Bot, playbook: Playbook | None, management: Management) -> str:
+    """The bot's link for its journal: an emulated bot answers elsewhere each time, and has the playbook's."""
+    declared = playbook.health_bot.portal if playbook and playbook.health_bot else ""
+    return Portal.parse(declared).link if bot.emulator and declared else management.portal.link
 
 
 def _wanted(path: Path, bot: Bot, given: Given) -> tuple[Playbook | None, Sequence[StoredScenario]]:
@@ -73,21 +97,10 @@ def _ask(push: Push, due: Sequence[Compared], output: Output) -> None:
     ask(push, question, output, unasked="import without asking", declined=declined)
 
 
-def _sent(push: Push, compared: Sequence[Compared], due: Sequence[Compared], management: Management, bot: Bot) -> Push:
-    """Keep, send, look. An answer that was lost says nothing: what the bot holds then does."""
-    held = [each.held for each in due if each.held is not None]
-    if held:
-        state_dir = Surroundings.here().state_dir(bot.state_dir)
-        push = replace(push, kept=str(folder.keep_overwritten(state_dir, management.portal, held, datetime.now(UTC))))
-    trouble = ""
-    try:
-        management.post([each.wanted for each in due])
-    except DataverseError as error:
-        if not error.may_have_acted:
-            raise
-        trouble = str(error)
-    try:
-        after = management.scenarios()
-    except DataverseError as error:
-        return unread(push, trouble or str(error))
-    return judged(push, compared, after, trouble)
+def _sent(push: Push, wished: tuple[Plan, Errand], side: HealthBotSide, bot: Bot) -> Push:
+    """Settle what died before, record, send, look."""
+    runs = Runs(Surroundings.here().state_dir(bot.state_dir))
+    for note in settle(runs, side):
+        click.echo(visible(f"warning: {note.id}: {note.message}"), err=True)
+    with stoppable() as stop:
+        return became(push, carried_out(*wished, side, runs, Settings(stopping=stop)))

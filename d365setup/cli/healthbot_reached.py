@@ -17,7 +17,15 @@ import click
 
 from d365setup import __version__
 from d365setup.cli.environment import Surroundings, Waits, open_emulator
-from d365setup.cli.options import Given, gathered, seconds
+from d365setup.cli.options import (
+    Given,
+    ca_bundle,
+    emulator_data,
+    gathered,
+    healthbot_resource,
+    max_wait,
+    state_dir,
+)
 from d365setup.cli.output import Output
 from d365setup.cli.signin import AUTHORITY, CA_BUNDLE, TENANT, TOKEN, Call, chosen
 from d365setup.dataverse.auth import Directory, Secret, TokenSource
@@ -57,41 +65,16 @@ class Bot:
     device_code: bool = False
 
 
-_FILE = click.Path(path_type=Path)
 with_bot = gathered(
     Bot,
     "bot",
     click.option("--portal", metavar="LINK", help=f"The bot's portal link, {EXAMPLE}. [env: {PORTAL}]"),
-    click.option(
-        "--healthbot-resource",
-        metavar="ID",
-        help="Read the signing secret from Azure: the resource's id, or /subscriptions/ID to look for it there. "
-        f"[env: {RESOURCE}]",
-    ),
+    healthbot_resource,
     click.option("--emulator", is_flag=True, help="Use the Health Bot of the built-in emulator."),
-    click.option(
-        "--emulator-data", type=_FILE, metavar="FILE", help="The emulator's data. [default: STATE-DIR/emulator.db]"
-    ),
-    click.option(
-        "--state-dir",
-        type=_FILE,
-        metavar="DIR",
-        help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
-    ),
-    click.option(
-        "--ca-bundle",
-        type=_FILE,
-        metavar="FILE",
-        help="Certificates to trust, where a proxy signs with its own. [env: D365_CA_BUNDLE]",
-    ),
-    click.option(
-        "--max-wait",
-        type=seconds,
-        default="300",
-        show_default=True,
-        metavar="SECONDS",
-        help="How long one request may wait in all when the service is busy.",
-    ),
+    emulator_data,
+    state_dir,
+    ca_bundle,
+    max_wait,
     click.option(
         "--device-code", is_flag=True, help="Sign in to Azure as a person, with a code. [env: D365_DEVICE_CODE]"
     ),

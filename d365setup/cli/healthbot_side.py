@@ -28,13 +28,15 @@ CURE = (
 def wanted_side(playbook: Playbook, declared: HealthBot, around: Surrounding) -> Iterator[Found]:
     """The bot a playbook declares, with the scenarios it wants there."""
     specs, named = wanted(playbook), Portal.parse(declared.portal)
-    reached = _reached(None, playbook, named, around)
+    reached = reached_bot(None, playbook, named, around)
     if reached is None:
         yield Found(remarks=(_left_out(named, around, "its scenarios are not looked at", declared.source),))
         return
     at, secret = reached
     link = named.link if around.emulator else at.link
-    with management(at, secret, around.output, _bot(around), Surroundings.here(), read_only=around.read_only) as bot:
+    with management(
+        at, secret, around.output, options_of(around), Surroundings.here(), read_only=around.read_only
+    ) as bot:
         yield Found(HealthBotSide(link, bot, specs))
 
 
@@ -43,30 +45,31 @@ def recorded_side(recording: Recording, around: Surrounding) -> Iterator[Found]:
     """The bot that a run went to: its journal says which."""
     link = next(portal_in(write.path) for sent in recording.elsewhere.sent for write in sent.writes)
     named = Portal.parse(link)
-    reached = _reached(link, None, named, around)
+    reached = reached_bot(link, None, named, around)
     if reached is None:
         yield Found(remarks=(_left_out(named, around, "the scenarios that this run imported stay", NOWHERE),))
         return
     at, secret = reached
-    with management(at, secret, around.output, _bot(around), Surroundings.here(), read_only=False) as bot:
+    with management(at, secret, around.output, options_of(around), Surroundings.here(), read_only=False) as bot:
         yield Found(HealthBotSide(link, bot))
 
 
-def _reached(
+def reached_bot(
     link: str | None, playbook: Playbook | None, named: Portal, around: Surrounding
 ) -> tuple[Portal, Secret] | None:
     """Where the bot answers, and its secret: the emulated one's beside an emulator; None where no secret is known."""
     if around.emulator is not None:
         bots = around.emulator.health_bot
         return Portal.parse(bots.portal(around.emulator.url, named.tenant)), Secret(bots.secret)
-    here, bot = Surroundings.here(), _bot(around)
+    here, bot = Surroundings.here(), options_of(around)
     if not has_secret(bot, here):
         return None
     portal = portal_of(link, playbook, here)
     return portal, secret_of(portal, bot, here)
 
 
-def _bot(around: Surrounding) -> Bot:
+def options_of(around: Surrounding) -> Bot:
+    """The call's options, as those of a bot."""
     target = around.target
     return Bot(
         healthbot_resource=around.beside.healthbot_resource,

@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from d365setup.cli import options
 from d365setup.cli.environment import Surroundings
 from d365setup.cli.options import taught, with_plain_output
 from d365setup.cli.output import Output
@@ -27,12 +28,7 @@ State = Literal["ended", "running", "open", "settled"]
 
 @click.command("history", help=_HELP)
 @click.argument("run", required=False)
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
-)
+@options.state_dir
 @with_plain_output
 def command(run: str | None, *, state_dir: Path | None, output: Output) -> int:
     """Read the journals and show them."""

@@ -32,6 +32,11 @@ _HELP = taught(
     exits="0 every file is there, 2 the call is wrong, or a file cannot be written.",
 )
 _DEFAULTS = Choices()
+_THERE = {
+    "file": "there is one already, and it is left alone",
+    "link": "a link of this name is there, and it is left alone",
+    "folder": "a folder of this name is there; move it away and call init again",
+}
 
 
 @click.command("init", help=_HELP)
@@ -114,7 +119,7 @@ def _prove(playbook: NewFile) -> None:
 
 def _say(folder: Path, each: Written) -> None:
     state = "wrote" if each.is_new else "kept "
-    about = each.file.about if each.is_new else "there is one already, and it is left alone"
+    about = _THERE[each.there] if each.there else each.file.about
     click.echo(f"{state}  {visible(str(folder / each.file.path))}  ({about})")
     for line in each.lacks:
         click.echo(f"       add this line to it: {line}")
@@ -127,8 +132,9 @@ def _say_next(choices: Choices, folder: Path, results: list[Written]) -> None:
     click.echo("\nnext:")
     for line in _lines(choices, folder):
         click.echo(f"  {visible(line)}")
-    if choices.ci != "none" and not choices.source:
-        click.echo("\nbefore the workflow runs: put where you keep d365setup in the place of contoso/d365setup")
+    workflow = next((each.file.path for each in results if each.is_new and each.file.path.endswith(".yml")), "")
+    if workflow and not choices.source:
+        click.echo(f"\nbefore {workflow} runs: put where you keep d365setup in the place of contoso/d365setup")
 
 
 def _lines(choices: Choices, folder: Path) -> Iterator[str]:

@@ -91,39 +91,51 @@ def age(text: str) -> float:
 
 _FILE = click.Path(path_type=Path)
 
+# what more than one group of options has
+emulator_data = click.option(
+    "--emulator-data", type=_FILE, metavar="FILE", help="The emulator's data. [default: STATE-DIR/emulator.db]"
+)
+state_dir = click.option(
+    "--state-dir",
+    type=_FILE,
+    metavar="DIR",
+    help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
+)
+ca_bundle = click.option(
+    "--ca-bundle",
+    type=_FILE,
+    metavar="FILE",
+    help="Certificates to trust, where a proxy signs with its own. [env: D365_CA_BUNDLE]",
+)
+max_wait = click.option(
+    "--max-wait",
+    type=seconds,
+    default="300",
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one request may wait in all when the service is busy.",
+)
+healthbot_resource = click.option(
+    "--healthbot-resource",
+    metavar="ID",
+    help="Read the Health Bot's signing secret from Azure: the resource's id, or /subscriptions/ID to look for it "
+    "there. [env: D365_HEALTHBOT_RESOURCE_ID]",
+)
+
 with_target = gathered(
     Target,
     "target",
     click.option("--url", metavar="URL", help="The environment, https://….crm.dynamics.com. [env: D365_URL]"),
     click.option("--emulator", is_flag=True, help="Use the built-in emulator instead of an environment."),
-    click.option(
-        "--emulator-data", type=_FILE, metavar="FILE", help="The emulator's data. [default: STATE-DIR/emulator.db]"
-    ),
+    emulator_data,
     click.option(
         "--expect-organization",
         metavar="NAME|ID",
         help="Refuse any other organization than this one.",
     ),
-    click.option(
-        "--state-dir",
-        type=_FILE,
-        metavar="DIR",
-        help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
-    ),
-    click.option(
-        "--ca-bundle",
-        type=_FILE,
-        metavar="FILE",
-        help="Certificates to trust, where a proxy signs with its own. [env: D365_CA_BUNDLE]",
-    ),
-    click.option(
-        "--max-wait",
-        type=seconds,
-        default="300",
-        show_default=True,
-        metavar="SECONDS",
-        help="How long one request may wait in all when the service is busy.",
-    ),
+    state_dir,
+    ca_bundle,
+    max_wait,
     click.option("--device-code", is_flag=True, help="Sign in as a person, with a code. [env: D365_DEVICE_CODE]"),
 )
 

@@ -62,13 +62,16 @@ class Output:
                 raise UsageError(f"--report {path} cannot be written: {error.strerror}") from None
             self._files.append(path)
 
-    def emit(self, document: report.Document) -> int:
-        """Print the document and write the report; the answer is the exit code."""
+    def emit(self, document: report.Document, *, beside: bool = False) -> int:
+        """Print the document and write the report; the answer is the exit code.
+
+        ``beside``: stdout has the result already, and this goes to stderr as text.
+        """
         code = self._sealed(document)
         self._save(document)
         self._annotate(document)
         is_failure = isinstance(document, report.ErrorReport)
-        to_stderr = is_failure and self.settings.format == "text"
+        to_stderr = beside or (is_failure and self.settings.format == "text")
         if is_failure and self.settings.format not in ("text", "json"):  # no person reads those forms on a terminal
             click.echo(self._text(document, "text", to_stderr=True), nl=False, err=True)
         try:

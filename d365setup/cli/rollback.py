@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from d365setup.apply import Settings
-from d365setup.beside import summed
 from d365setup.cli.asking import ask
 from d365setup.cli.beside import Beside, Surrounding, of_recording, with_beside
 from d365setup.cli.environment import Surroundings, reached_place
@@ -13,10 +17,13 @@ from d365setup.cli.options import Target, taught, with_output, with_target
 from d365setup.cli.output import Output
 from d365setup.cli.sealing import with_evidence
 from d365setup.cli.stopping import stoppable
-from d365setup.journal import Runs
+from d365setup.dataverse.client import Client
+from d365setup.journal import Recording, Runs
 from d365setup.model import Run
 from d365setup.rollback import Rollback
-from d365setup.session import traffic_of
+
+if TYPE_CHECKING:
+    from d365setup.emulator import Emulator
 
 _HELP = taught(
     "Take a recorded run back: put back what it replaced, take what it made out of use. Shows the plan and asks first. "
@@ -40,17 +47,16 @@ def command(run: str, *, yes: bool, target: Target, beside: Beside, output: Outp
     runs = Runs(Surroundings.here().state_dir(target.state_dir))
     recording = runs.read(run)
     with (
-        reached_place(target, output, read_only=False) as place,
-        of_recording(recording, Surrounding(beside, target, output, place.emulator)) as other,
+        _reached(recording, target, output) as (client, emulator),
+        of_recording(recording, Surrounding(_insisting(beside, recording), target, output, emulator)) as other,
     ):
-        rollback = Rollback(place.client, runs, recording, other.side, other.remarks)
+        rollback = Rollback(client, runs, recording, other.side, other.remarks)
         undoing = rollback.decide(target.expect_organization or "")
         output.notebook.environment = undoing.plan.environment
         bots = {change.id.key for change in recording.changes if change.id.kind == "bot_user"}
         output.know_people(((name,) for name in undoing.people if name not in bots), bots)
         if undoing.is_empty:
-            traffic = summed(traffic_of(place.client), other.side)
-            return output.emit(Run(undoing.plan, traffic=traffic, command="rollback", undoes=run))
+            return output.emit(Run(undoing.plan, traffic=rollback.traffic, command="rollback", undoes=run))
         if not yes:
             question = f"Take back run {run} on {undoing.plan.environment.name}?"
             declined = "not taken back: you did not say yes; nothing was written"
@@ -58,3 +64,18 @@ def command(run: str, *, yes: bool, target: Target, beside: Beside, output: Outp
         with stoppable() as stop:
             taken_back = rollback.carry_out(undoing, Settings(stopping=stop), output.progress)
         return output.emit(taken_back)
+
+
+@contextmanager
+def _reached(recording: Recording, target: Target, output: Output) -> Iterator[tuple[Client | None, Emulator | None]]:
+    """The environment of the run; nothing of Dataverse is asked for a push to a Health Bot."""
+    if recording.is_of_bot_alone and not target.emulator:
+        yield None, None
+        return
+    with reached_place(target, output, read_only=False) as place:
+        yield None if recording.is_of_bot_alone else place.client, place.emulator
+
+
+def _insisting(beside: Beside, recording: Recording) -> Beside:
+    """A push is taken back in the bot or not at all: leaving that out would leave out everything."""
+    return replace(beside, require_healthbot=True) if recording.is_of_bot_alone else beside

@@ -18,7 +18,8 @@ from d365setup.cli.output import Output
 from d365setup.cli.sealing import with_evidence
 from d365setup.cli.surveyed import bots_in, people_in, surveyed
 from d365setup.cli.waiving import loaded_waivers, today, with_waivers
-from d365setup.model import LiveState
+from d365setup.errors import Unresolvable
+from d365setup.model import LiveState, Plan
 from d365setup.report import Verification
 from d365setup.session import Session, bots_of, people_of
 from d365setup.waivers import Waivers, apply
@@ -30,7 +31,7 @@ _HELP = taught(
     "d365setup verify contoso.yaml --url https://contoso.crm.dynamics.com --format json",
     "d365setup verify contoso.yaml --waivers waivers.yaml",
     exits="0 in line and ready, 3 drift, 4 no drift and a hand-off that breaks, an error on its way or a waiver that "
-    "expired, 1 the environment cannot resolve something.",
+    "expired, 1 the environment cannot resolve something: then hand-offs are all that is looked at.",
 )
 
 
@@ -48,9 +49,24 @@ def command(
     """Read, compare, judge."""
     waivers = loaded_waivers(answered, output) or Waivers()
     with opened(playbook, given, target, output, read_only=True, beside=beside) as session:
-        decision = decided(session, target, output)
+        try:
+            decision = decided(session, target, output)
+        except Unresolvable as error:
+            return output.emit(_unresolved(session, error, waivers, output))
         ready, found = _looked(session, decision.scope.live, waivers, output)
         return output.emit(Verification(decision.plan, ready, found))
+
+
+def _unresolved(session: Session, error: Unresolvable, waivers: Waivers, output: Output) -> Verification:
+    """Nothing can be compared, but hand-offs can be followed. Raises the error again where not even that is so."""
+    try:
+        live = session.look()
+    except Unresolvable:
+        raise error from None
+    ready, found = _looked(session, live, waivers, output)
+    name, digest = session.playbook.name, session.playbook.sha256
+    plan = Plan(live.environment, name, digest, warnings=(*error.notes, *session.remarks))
+    return Verification(plan, ready, found, error.exit_code)
 
 
 def _looked(session: Session, live: LiveState, waivers: Waivers, output: Output) -> tuple[Readiness, Audit]:

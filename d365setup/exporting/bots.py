@@ -12,7 +12,7 @@ from d365setup.exporting.fitting import Unsayable, email_problem, guid_problem, 
 from d365setup.exporting.seen import Seen
 from d365setup.exporting.tree import Entry, Items, Map, Reference, Remark, Value, flat
 from d365setup.kinds.bot_user import BotUser
-from d365setup.model import Live, fold
+from d365setup.model import Live, ResourceId, fold, join_key
 
 _AS_MADE = BotUser(name="", application_id="")  # what a playbook asks of every bot without a word
 _ALWAYS = ("agent_type", "provider", "access_mode", "enabled")
@@ -51,7 +51,8 @@ def said(
         try:
             found.append(_said(each, seen, found))
         except Unsayable as reason:
-            remarks.append(Remark(f"The bot {each.name or each.row_id} is left out: {reason}."))
+            told = f"The bot {each.name or each.row_id} is left out: {reason}."
+            remarks.append(Remark(told, _id(each.name or each.row_id), "left out"))
     return tuple(_with_variables(found, taken)), tuple(remarks)
 
 
@@ -59,7 +60,7 @@ def entry(bot: Said) -> Map:
     """The bot under ``bot_users``."""
     entries: list[Entry | Remark] = [Entry("name", bot.name), Entry("application_id", Reference(bot.variable))]
     if bot.why:
-        told = Remark(f"Only referred to: {bot.why}.")
+        told = Remark(f"Only referred to: {bot.why}.", _id(bot.name), "referred to")
         return Map((*entries, told, Entry("existing", value=True)))
     roles: tuple[Value, ...] = bot.roles
     rest: dict[str, Value] = {
@@ -79,6 +80,10 @@ def variables(bots: Sequence[Said]) -> Iterator[Entry]:
             what[bot.bot_variable] = f"The bot ID of {bot.name}, shown when its Omnichannel channel is enabled."
         for name, told in what.items():
             yield Entry(name, replace(flat(env=name.upper(), format="guid", description=told), flow=False))
+
+
+def _id(name: str) -> ResourceId:
+    return ResourceId(BotUser.kind, join_key(name))
 
 
 def _said(bot: User, seen: Seen, others: Sequence[Said]) -> Said:

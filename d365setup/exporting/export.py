@@ -12,7 +12,7 @@ from d365setup.exporting import bots, queues, streams
 from d365setup.exporting.seen import Seen
 from d365setup.exporting.tree import Entry, Items, Map, Remark, Value
 from d365setup.exporting.yaml_text import yaml_text
-from d365setup.model import LiveState
+from d365setup.model import LiveState, ResourceId, join_key
 from d365setup.survey import Part
 
 
@@ -23,8 +23,8 @@ class Export:
     text: str
     name: str
     variables: Mapping[str, str] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-    left_out: int = 0  # remarks
+    untouched: tuple[Remark, ...] = ()  # what it says of what no playbook can say
+    unread: tuple[str, ...] = ()
 
 
 def exported(
@@ -43,19 +43,23 @@ def exported(
     declared = bots.by_application(bots_said)
     sections: dict[str, Sequence[Value | Remark]] = {
         "bot_users": (*bot_remarks, *map(bots.entry, bots_said)),
-        "queues": (*queue_remarks, *(queues.entry(each, seen, declared) for each in kept)),
+        "queues": (
+            *queue_remarks,
+            *_unused(center, part, referred),
+            *(queues.entry(each, seen, declared) for each in kept),
+        ),
         "workstreams": (*stream_remarks, *(each.entry for each in streams_said)),
     }
     called = name or playbook_name(center.organization)
     document = Map(tuple(_document(center, called, bots_said, sections)))
     values = {variable: value for each in bots_said for variable, value in each.values}
-    counts = {
-        "bots": len(bots_said),
-        "queues": len(kept),
-        "work streams": len(streams_said),
-        "rules": sum(each.rules for each in streams_said),
-    }
-    return Export(yaml_text(document), called, values, counts, len(list(_remarks(document))))
+    return Export(
+        yaml_text(document),
+        called,
+        values,
+        tuple(each for each in _remarks(document) if each.about),
+        tuple(map(str, center.unread)),
+    )
 
 
 def playbook_name(organization: str) -> str:
@@ -96,6 +100,14 @@ def _is_wanted(queue: Queue, part: Part | None, referred: frozenset[str]) -> boo
     if queue.name in referred or (part is not None and queue.name in part.queues):
         return True
     return part is None and not queue.is_default
+
+
+def _unused(center: ContactCenter, part: Part | None, referred: frozenset[str]) -> Iterator[Remark]:
+    """Queues that come with Omnichannel and that nothing leads to: nobody asked for those, but they are there."""
+    for each in center.queues:
+        if part is None and each.is_default and each.name not in referred:
+            told = f"The queue {each.name} is left out: it comes with Omnichannel, and nothing here leads to it."
+            yield Remark(told, ResourceId("queue", join_key(each.name)), "left out")
 
 
 def _bots(center: ContactCenter, part: Part | None, kept: Iterable[Queue], seen: Seen) -> Iterator[User]:

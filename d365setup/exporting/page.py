@@ -15,10 +15,8 @@ from d365setup.playbook.mistakes import Mistakes
 from d365setup.playbook.nodes import Entry, Fields, Items, Node
 from d365setup.playbook.reading import read
 
+_BLOCK = re.compile("[|>][0-9+-]*")
 _ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
-
-
-_ENDS = (yaml.ScalarToken, yaml.AliasToken, yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
 
 
 class Unfit(Exception):
@@ -66,8 +64,8 @@ class Page:
         """Whether a map or list stands in brackets."""
         return self.lines[node.source.line - 1][node.source.column - 1 : node.source.column] in ("{", "[")
 
-    def item(self, node: Fields) -> Span:
-        """The lines of an item of a block list. Raises Unfit."""
+    def item(self, node: Node) -> Span:
+        """The lines of an item of a block list, without the comments above it. Raises Unfit."""
         first = node.source.line - 1
         indent = indent_of(self.lines[first])
         if not self.lines[first].lstrip().startswith("- "):
@@ -88,14 +86,23 @@ class Page:
         return first
 
     def tail(self, line: int) -> str:
-        """The comment at the end of a line, with the blanks before it."""
-        text = self.lines[line].lstrip().removeprefix("- ")
-        try:
-            ends = [each.end_mark.column for each in yaml.scan(text) if isinstance(each, _ENDS)]
-        except yaml.YAMLError:
-            return ""
-        rest = text[max(ends, default=len(text)) :]
-        return rest if rest.strip().startswith("#") else ""
+        """The comment at the end of a line, with the blanks before it; or the line, where it is nothing else."""
+        rest = self.lines[line][self._ends.get(line, 0) :]
+        return rest if rest.lstrip().startswith("#") else ""
+
+    @cached_property
+    def _ends(self) -> dict[int, int]:
+        """Where the last token of a line ends: what follows is a comment, or nothing."""
+        found: dict[int, int] = {}
+        for token in yaml.scan("\n".join(self.lines) + "\n"):
+            start, end = token.start_mark, token.end_mark
+            for line in range(start.line, end.line):
+                found[line] = len(self.lines[line])
+            is_block = isinstance(token, yaml.ScalarToken) and token.style in ("|", ">")
+            if is_block and (sign := _BLOCK.match(self.lines[start.line], start.column)):
+                found[start.line] = sign.end()  # what follows its sign is a comment
+            found[end.line] = max(found.get(end.line, 0), end.column)
+        return found
 
     def _end(self, first: int, indent: int, *, dashes: bool = False) -> int:
         """Behind the last line that is indented deeper, comments included."""

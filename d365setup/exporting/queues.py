@@ -11,7 +11,8 @@ from d365setup.exporting.seen import Seen, address
 from d365setup.exporting.tree import Entry, Items, Map, Remark, Value
 from d365setup.kinds import users
 from d365setup.kinds.queue import METHODS, TYPES, Queue
-from d365setup.model import fold, join_key
+from d365setup.kinds.queue_member import QueueMember
+from d365setup.model import ResourceId, fold, join_key
 
 _WRITTEN = frozenset(METHODS) - {"custom"}
 
@@ -43,7 +44,8 @@ def sayable(queues: Iterable[Shown], seen: Seen) -> tuple[dict[str, str], tuple[
         if not why and fold(queue.name) in looks:
             why = "another queue's name differs from it only by case, blanks or Unicode form"
         if why:
-            remarks.append(Remark(f"The queue {queue.name or queue.row_id} is left out: {why}."))
+            told = f"The queue {queue.name or queue.row_id} is left out: {why}."
+            remarks.append(Remark(told, _id(queue), "left out"))
         else:
             names[queue.row_id] = queue.name
             looks.add(fold(queue.name))
@@ -54,17 +56,25 @@ def entry(queue: Shown, seen: Seen, bots: Mapping[str, str]) -> Map:
     """The queue under ``queues``; ``bots`` are the names of those declared, by application id."""
     name = Entry("name", queue.name)
     if queue.is_default:
-        told = Remark("It comes with Omnichannel, so it is only referred to; its members stay as they are.")
+        told = Remark(
+            "It comes with Omnichannel, so it is only referred to; its members stay as they are.",
+            _id(queue),
+            "referred to",
+        )
         return Map((name, told, Entry("existing", value=True)))
     have: Queue = seen.queues[queue.row_id].spec
-    fields = [*_fields(have), *_members(queue, seen, bots), *untouched(queue)]
+    fields = [*_fields(have, _id(queue)), *_members(queue, seen, bots), *untouched(queue)]
     return Map((name, *fields))
 
 
-def _fields(have: Queue) -> Iterator[Entry | Remark]:
+def _id(queue: Shown) -> ResourceId:
+    return ResourceId(Queue.kind, join_key(queue.name or queue.row_id))
+
+
+def _fields(have: Queue, own: ResourceId) -> Iterator[Entry | Remark]:
     text = (have.description or "").replace("\r\n", "\n")
     if unfit := text_problem(text):
-        yield Remark(f"Its description stays as it is: it {unfit}.")
+        yield Remark(f"Its description stays as it is: it {unfit}.", own)
     elif text:
         yield Entry("description", text)
     settings: dict[str, tuple[Any, bool]] = {
@@ -76,7 +86,7 @@ def _fields(have: Queue) -> Iterator[Entry | Remark]:
         if is_sayable:
             yield Entry(name, value)
         elif value is not None:
-            yield Remark(f"Its {name} stays as it is: {value}, which a playbook cannot set.")
+            yield Remark(f"Its {name} stays as it is: {value}, which a playbook cannot set.", own)
 
 
 def _members(queue: Shown, seen: Seen, bots: Mapping[str, str]) -> Iterator[Entry | Remark]:
@@ -86,7 +96,8 @@ def _members(queue: Shown, seen: Seen, bots: Mapping[str, str]) -> Iterator[Entr
         name = bots.get(member.application_id, "") if member.application_id else member.email.strip()
         why = _unlisted(member, name, seen) or ("it is listed already" if fold(name) in taken else "")
         if why:
-            yield Remark(f"The member {member.shown} stays, and is not listed: {why}.")
+            link = ResourceId(QueueMember.kind, join_key(queue.name, name or member.shown))
+            yield Remark(f"The member {member.shown} stays, and is not listed: {why}.", link, "left out")
         else:
             names.append(name)
             taken.add(fold(name))
@@ -119,12 +130,11 @@ def untouched(queue: Shown) -> Iterator[Remark]:
             if queue.hours
             else "Its operating hours (they could not be read)"
         )
-        yield Remark(f"{told} stay as they are: a playbook has no word for hours.")
+        yield Remark(f"{told} stay as they are: a playbook has no word for hours.", _id(queue))
     for where, lines in (("before", queue.prequeue), ("in", queue.inqueue)):
         if lines:
             shown = ", ".join(f"{each.when}: {each.action}" for each in lines)
-            yield Remark(
-                f"Its overflow {where} the queue ({shown}) stays as it is: a playbook has no word for overflow."
-            )
+            told = f"Its overflow {where} the queue ({shown}) stays as it is: a playbook has no word for overflow."
+            yield Remark(told, _id(queue))
         elif lines is None:
-            yield Remark(f"Its overflow {where} the queue could not be read, and stays as it is.")
+            yield Remark(f"Its overflow {where} the queue could not be read, and stays as it is.", _id(queue))

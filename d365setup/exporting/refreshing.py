@@ -6,21 +6,20 @@ its variables and remarks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from d365setup.conditions import same
+from d365setup.exporting.agreeing import differing_keys
+from d365setup.exporting.listing import listing, rescued, rewritten
 from d365setup.exporting.page import Page, Span, Unfit, indent_of, shifted
+from d365setup.exporting.texts import agreed, mixed
 from d365setup.exporting.yaml_text import flow_text
-from d365setup.kinds.bot_user import BotUser
 from d365setup.kinds.queue import Queue
-from d365setup.kinds.routing_rule import RoutingRule
-from d365setup.model import Spec, fold
+from d365setup.model import Spec
 from d365setup.playbook.nodes import Entry, Fields, plain
 
 _LISTS = {"workstreams": ("context_variables", "routing_rules")}  # lists inside the items of a section
-_APART = ("application_id", "existing", "context_variables", "routing_rules")  # no entries that are compared
+_NAMING = ("name", "application_id")  # what an item is found by
 _SECTIONS = ("bot_users", "queues", "workstreams")
 
 
@@ -90,15 +89,20 @@ class _Refreshing:
         fresh = {self._id(self.fresh, each): each for each in _maps(there)} if there else {}
         if not old or self.old.is_flow(here.value):
             return self._whole(here, there, span, old, fresh)
-        head = self.old.lines[span.first : self.old.lead(self.old.item(next(iter(old.values()))).first)]
         indent = indent_of(self.old.lines[self.old.item(next(iter(old.values()))).first])
+        around = listing(self.old, span, [self._with_lead(each) for each in old.values()])
+        number = {each: at for at, each in enumerate(old)}
         order = list(fresh) if name == "routing_rules" else [*(each for each in old if each in fresh)]
         order += [each for each in fresh if each not in order]
         kept = [each for each in old if each not in fresh and self._stays(self.old.spec(old[each]))]
-        body: list[str] = []
-        for each in (*kept, *order):
-            body += self._item(old.get(each), fresh.get(each), name, indent)
-        return [*head, *body] if body else []
+        found = (
+            (number.get(each), self._item(old.get(each), fresh.get(each), name, indent)) for each in (*kept, *order)
+        )
+        return around.joined(list(found))
+
+    def _with_lead(self, item: Fields) -> Span:
+        span = self.old.item(item)
+        return Span(self.old.lead(span.first), span.end)
 
     def _whole(
         self, here: Entry, there: Entry | None, span: Span, old: dict[str, Fields], fresh: dict[str, Fields]
@@ -112,7 +116,8 @@ class _Refreshing:
         if there is None:
             return []
         by = (here.key.source.column - 1) - (there.key.source.column - 1)
-        return list(shifted(_cut(self.fresh, there), by))
+        new = list(shifted(_cut(self.fresh, there), by))
+        return [*rescued(self.old, span, new), *new]
 
     def _stays(self, spec: Spec) -> bool:
         """What is only referred to is not the export's to take out."""
@@ -128,19 +133,45 @@ class _Refreshing:
         lines = list(self.old.lines[lead : span.end])
         if fresh is None or self.old.spec(old).only_refers:
             return lines
+        if self.fresh.spec(fresh).only_refers and isinstance(self.old.spec(old), Queue):
+            return lines  # it comes with Omnichannel, and the export says nothing of it: the proof will tell
         differing = list(self._differences(old, fresh))
         if self.old.is_flow(old):
-            if not differing:
-                return lines
-            new = self._anew(fresh, indent)
-            at = next(index for index, line in enumerate(new) if not line.lstrip().startswith("#"))
-            new[at] += self.old.tail(span.end - 1)
-            return [*self.old.lines[lead : span.first], *new]
-        edits = [self._entry(old, key, fresh) for key in differing]
-        edits += self._inner(old, fresh, name)
+            new = self._in_braces(old, fresh, differing, indent)
+            return [*self.old.lines[lead : span.first], *rescued(self.old, span, new), *new] if differing else lines
+        if self.fresh.spec(fresh).only_refers:
+            edits = list(self._referred(old, fresh))
+        else:
+            edits = [self._entry(old, key, fresh) for key in differing]
+            edits += self._inner(old, fresh, name)
         for part, new in sorted(edits, key=lambda edit: edit[0].first, reverse=True):
             lines[part.first - lead : part.end - lead] = new
         return lines
+
+    def _in_braces(self, old: Fields, fresh: Fields, differing: Sequence[str], indent: int) -> list[str]:
+        """An item on one line: what differs as it is now, everything else as it is written."""
+        entries = {each.name: plain(each.value) for each in old.entries if each.name not in differing}
+        entries |= {key: mixed(self.old, old, self.fresh, fresh, key) for key in differing if key in fresh.by_name}
+        if self.fresh.spec(fresh).only_refers:
+            entries = {key: value for key, value in entries.items() if key in _NAMING} | {"existing": True}
+        return [f"{' ' * indent}- {flow_text(entries)}{self.old.tail(self.old.item(old).end - 1)}"]
+
+    def _referred(self, old: Fields, fresh: Fields) -> Iterator[tuple[Span, list[str]]]:
+        """A bot that can only be referred to now keeps its name and its id, and the reason comes behind them."""
+        for each in old.entries:
+            span = self._own(old, each)
+            if each.name not in _NAMING:
+                yield span, list(rescued(self.old, span, ()))
+        start, whole = self.fresh.entry(fresh.by_name["application_id"]).end, self.fresh.item(fresh)
+        by = old.source.column - fresh.source.column
+        end = self.old.item(old).end
+        yield Span(end, end), list(shifted(self.fresh.lines[start : whole.end], by))
+
+    def _own(self, item: Fields, entry: Entry) -> Span:
+        """The lines of an entry that can go without taking the item along. Raises Unfit."""
+        if entry is item.entries[0] and entry.name not in _NAMING:
+            raise Unfit(f"{item.source}: write the name of this item first")
+        return self.old.entry(entry)
 
     def _anew(self, fresh: Fields, indent: int) -> list[str]:
         """An item of the fresh text with the remarks above it."""
@@ -151,6 +182,9 @@ class _Refreshing:
 
     def _entry(self, item: Fields, key: str, fresh: Fields) -> tuple[Span, list[str]]:
         """The lines of one entry; one that the item leaves out comes behind its first."""
+        texts = agreed(self.old, item, self.fresh, fresh, key)
+        if texts is not None:
+            return texts
         old, new = item.by_name.get(key), fresh.by_name.get(key)
         column = item.source.column - 1
         if old is None:
@@ -159,11 +193,8 @@ class _Refreshing:
             return Span(end, end), [" " * column + lines[0], *lines[1:]] if lines else []
         span = self.old.entry(old)
         if new is None:
-            return span, []
-        lines = self._entry_lines(fresh, new, column)
-        prefix = self.old.lines[span.first][: old.key.source.column - 1]
-        tail = self.old.tail(span.first) if span.end == span.first + 1 else ""
-        return span, [prefix + lines[0] + tail, *lines[1:]]
+            return self._own(item, old), []
+        return span, rewritten(self.old, old, span, self._entry_lines(fresh, new, column))
 
     def _entry_lines(self, fresh: Fields, entry: Entry, column: int) -> list[str]:
         """A fresh entry for this column, its first line without the blanks before it."""
@@ -184,16 +215,7 @@ class _Refreshing:
 
     def _differences(self, old: Fields, fresh: Fields) -> Iterator[str]:
         """The entries of the old item that say something else than the fresh one."""
-        mine, theirs = self.old.spec(old), self.fresh.spec(fresh)
-        for key in (*old.by_name, *(each for each in _MEANT.get(mine.kind, ()) if each not in old.by_name)):
-            if key not in _APART and not self._agree(key, mine, theirs):
-                yield key
-
-    def _agree(self, key: str, mine: Spec, theirs: Spec) -> bool:
-        if isinstance(mine, BotUser) and key == "capacity" and mine.capacity in ("highest", "maximum"):
-            return mine.name not in self.numbers
-        agree = _AGREE.get((mine.kind, key))
-        return agree(mine, theirs) if agree else bool(getattr(mine, key) == getattr(theirs, key))
+        return differing_keys(self.old.spec(old), self.fresh.spec(fresh), tuple(old.by_name), self.numbers)
 
     def _id(self, page: Page, item: Fields) -> str:
         return page.spec(item).identity
@@ -202,21 +224,3 @@ class _Refreshing:
 def _maps(entry: Entry | None) -> tuple[Fields, ...]:
     items = getattr(entry.value, "items", ()) if entry else ()
     return tuple(each for each in items if isinstance(each, Fields))
-
-
-def _members(spec: Any) -> frozenset[str]:
-    return frozenset(map(fold, spec.members.users if spec.members else ()))
-
-
-def _text(spec: Any) -> str:
-    return (spec.description or "").replace("\r\n", "\n")
-
-
-# What is meant where nothing is written: it is compared all the same.
-_MEANT = {RoutingRule.kind: ("when",), BotUser.kind: ("roles", "capacity")}
-_AGREE: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
-    (Queue.kind, "members"): lambda mine, theirs: _members(mine) == _members(theirs),
-    (Queue.kind, "description"): lambda mine, theirs: _text(mine) == _text(theirs),
-    (BotUser.kind, "roles"): lambda mine, theirs: set(mine.roles) <= set(theirs.roles),
-    (RoutingRule.kind, "when"): lambda mine, theirs: same(mine.condition, theirs.condition),
-}

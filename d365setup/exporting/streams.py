@@ -11,8 +11,9 @@ from d365setup.exporting.seen import Seen
 from d365setup.exporting.tree import Entry, Items, Map, Remark, Value, flat
 from d365setup.exporting.whens import when
 from d365setup.kinds.context_variable import MOST_VARIABLES, ContextVariable, is_reserved
+from d365setup.kinds.routing_rule import RoutingRule
 from d365setup.kinds.workstream import Workstream
-from d365setup.model import Live, fold, join_key
+from d365setup.model import Live, ResourceId, fold, join_key
 from d365setup.ruleset import Rule
 
 
@@ -22,8 +23,6 @@ class Said:
 
     entry: Map
     queues: frozenset[str] = frozenset()
-    rules: int = 0
-    left_rules: int = 0
 
 
 def said(
@@ -38,7 +37,8 @@ def said(
             "another one's name differs only by case or blanks" if fold(each.name) in names else ""
         )
         if why:
-            remarks.append(Remark(f"The work stream {each.name or each.row_id} is left out: {why}."))
+            told = f"The work stream {each.name or each.row_id} is left out: {why}."
+            remarks.append(Remark(told, _id(each), "left out"))
         else:
             names.add(fold(each.name))
             found.append(_said(each, seen, queues))
@@ -69,12 +69,17 @@ def _said(stream: Shown, seen: Seen, queues: Mapping[str, str]) -> Said:
     if named:
         entries.append(Entry("fallback_queue", named))
     elif fallback.fallback_id:
-        entries.append(Remark(f"Its fallback queue {fallback.fallback_queue} stays as it is: it is left out above."))
+        told = f"Its fallback queue {fallback.fallback_queue} stays as it is: it is left out above."
+        entries.append(Remark(told, _id(stream)))
     for key, part in (("context_variables", variables.items), ("routing_rules", rules.items)):
         entries += part.remarks if part.is_empty else (Entry(key, part),)
     entries += untouched(stream)
     referred = frozenset({named, *rules.queues} - {""})
-    return Said(Map(tuple(entries)), referred, rules.count, rules.left)
+    return Said(Map(tuple(entries)), referred)
+
+
+def _id(stream: Shown) -> ResourceId:
+    return ResourceId(Workstream.kind, join_key(stream.name or stream.row_id))
 
 
 class _Variables:
@@ -86,7 +91,9 @@ class _Variables:
         for live in seen.variables(stream):
             why = next(self._reasons(live, seen), "")
             if why:
-                found.append(Remark(f"The variable {live.spec.name or live.row_id} is left out: {why}."))
+                name = live.spec.name or live.row_id
+                own = ResourceId(ContextVariable.kind, join_key(stream, name))
+                found.append(Remark(f"The variable {name} is left out: {why}.", own, "left out"))
             else:
                 self.types[live.spec.name] = live.spec.type or "text"
                 found.append(self._entry(live.spec))
@@ -121,14 +128,14 @@ class _Rules:
     """The rules of one work stream in their order; ``queues`` are the names of those they lead to."""
 
     def __init__(self, seen: Seen, stream: str, queues: Mapping[str, str], types: Mapping[str, str]) -> None:
-        self._seen, self._names, self._types = seen, queues, types
+        self._seen, self._stream, self._names, self._types = seen, stream, queues, types
         self._facts = facts = seen.rules(stream)
         self.queues: set[str] = set()
-        self.count = self.left = 0
         self._taken: set[str] = set()
         found: list[Value | Remark] = []
         if facts.problem:
-            found.append(Remark(f"Its rules stay as they are: {facts.problem}."))
+            own = ResourceId(Workstream.kind, join_key(stream))
+            found.append(Remark(f"Its rules stay as they are: {facts.problem}.", own))
         for rule in () if facts.problem else facts.rules:
             found += self._said(rule)
         self.items = Items(tuple(found))
@@ -138,17 +145,20 @@ class _Rules:
             queue = self._queue(rule)
             condition = when(rule.condition, self._types)
         except Unsayable as reason:
-            self.left += 1
-            yield Remark(f"Here stands the rule {rule.name or rule.id!r}, which stays as it is: {reason}.")
+            told = f"Here stands the rule {rule.name or rule.id!r}, which stays as it is: {reason}."
+            yield Remark(told, self._id(rule), "left out")
             return
-        self.count += 1
         self.queues.add(queue)
         self._taken.add(fold(rule.name))
         yield from (
-            Remark(f"{each} of the next rule stays as it is, and is not written here.") for each in _beside(rule)
+            Remark(f"{each} of the next rule stays as it is, and is not written here.", self._id(rule))
+            for each in _beside(rule)
         )
         entries = [Entry("name", rule.name), *([Entry("when", condition)] if condition is not None else [])]
         yield Map((*entries, Entry("queue", queue)), flow=True)
+
+    def _id(self, rule: Rule) -> ResourceId:
+        return ResourceId(RoutingRule.kind, join_key(self._stream, rule.name or rule.id))
 
     def _queue(self, rule: Rule) -> str:
         if unfit := name_problem(rule.name):
@@ -175,7 +185,7 @@ def _beside(rule: Rule) -> Iterator[str]:
 def untouched(stream: Shown) -> Iterator[Remark]:
     """What the work stream has that format 1 does not speak of."""
     for told in _untouched(stream):
-        yield Remark(f"Untouched: {told}.")
+        yield Remark(f"Untouched: {told}.", _id(stream))
 
 
 def _untouched(stream: Shown) -> Iterator[str]:
@@ -186,6 +196,10 @@ def _untouched(stream: Shown) -> Iterator[str]:
         yield f"work classification ({', '.join(each.name or each.row_id for each in sets)}: {_counted(count, 'rule')})"
     if stream.steps("skills"):
         yield "the finding of skills"
+    if stream.steps("agent group"):
+        yield "the choice of a group of agents"
+    if stream.steps("unknown"):
+        yield "a routing step of a kind that d365setup does not know"
     if stream.legacy_rules:
         yield f"{_counted(len(stream.legacy_rules), 'rule')} of legacy routing"
     if stream.profiles:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
+
+from d365setup.model import ResourceId
+
+# left out: the playbook does not have it; referred to: it has its name only; in part: a setting of it is not written
+State = Literal["left out", "referred to", "in part"]
 
 
 @dataclass(frozen=True)
 class Remark:
-    """A comment; ``gap`` leaves an empty line above it."""
+    """A comment; ``gap`` leaves an empty line above it. ``about`` is the thing it says a reason of."""
 
     text: str
+    about: ResourceId | None = None
+    state: State = "in part"
     gap: bool = False
 
 

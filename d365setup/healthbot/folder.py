@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from d365setup.errors import Unrecorded, UsageError
+from d365setup.errors import UsageError
 from d365setup.healthbot.graph import LARGEST, json_text, parsed
-from d365setup.healthbot.portal import Portal
 from d365setup.healthbot.scenario import StoredScenario, read_scenario
 
 ENDING = ".scenario.json"
@@ -63,30 +59,6 @@ def strangers(folder: Path, known: Mapping[str, str]) -> list[Path]:
     """The scenarios in a folder that are none of these files."""
     names = {name.casefold() for name in known}
     return sorted(each for each in folder.glob(f"*{ENDING}") if each.name.casefold() not in names)
-
-
-def keep_overwritten(state_dir: Path, portal: Portal, scenarios: Sequence[StoredScenario], now: datetime) -> Path:
-    """Keep what is about to be overwritten, on the disk before this returns. Raises Unrecorded.
-
-    The folder is one that `push` takes.
-    """
-    folder = state_dir / "healthbot" / portal.tenant / f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-        for name, text in texts(scenarios).items():
-            _write(folder / name, text.encode())
-    except OSError as error:
-        told = f"what would be overwritten cannot be kept in {folder}: {error.strerror}; nothing was sent"
-        raise Unrecorded(told) from None
-    return folder
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _text(path: Path) -> str:

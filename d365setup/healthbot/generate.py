@@ -35,6 +35,11 @@ def generate(playbook: Playbook) -> tuple[StoredScenario, ...]:
     return tuple(_stored(playbook.name, each) for each in playbook.scenarios)
 
 
+def first_step(playbook: str, scenario: str) -> str:
+    """The id of the step a scenario begins with: made from both names, so it tells which playbook made it."""
+    return _step_id(playbook, scenario, "say")
+
+
 def files(playbook: Playbook) -> dict[str, str]:
     """The file of each, by name: the portal imports one scenario from one file."""
     return {f"{each.trigger}.scenario.json": f"{json_text(import_body(each), 2)}\n" for each in generate(playbook)}
@@ -58,7 +63,7 @@ def _graph(playbook: str, scenario: Scenario) -> Graph:
     """Two steps. Nothing follows the second: from then on Omnichannel says where the conversation goes."""
     name, _ = command(scenario)
     key = (playbook, scenario.name)
-    say, act = _step_id(*key, "say"), _step_id(*key, "act")
+    say, act = first_step(*key), _step_id(*key, "act")
     spoken = {"text": display_text(scenario.say), "stringId": f"stringId_{_digest(*key, 'text')[:16]}"}
     steps = [
         _step(say, "statement", "Tell the patient", {"xLocation": 300, "yLocation": 100, "next": act}, spoken),

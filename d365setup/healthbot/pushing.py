@@ -1,7 +1,7 @@
 """Sending scenarios to a Health Bot: what differs from what it holds, and what became of each. Pure.
 
 An import overwrites by name, can delete nothing, and knows no conditions: whoever saves in the portal between our
-look and the import is overwritten. What was there is therefore kept before anything is sent.
+look and the import is overwritten. What was there is therefore in the journal before anything is sent.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ from typing import Literal
 
 from d365setup.errors import Unresolvable, UsageError
 from d365setup.healthbot.scenario import StoredScenario, differences
-from d365setup.model import FieldChange, Note, ResourceId, fold
+from d365setup.model import FieldChange, Note, Outcome, ResourceId, Run, Status, fold
 
 State = Literal["to create", "to overwrite", "unchanged", "verified", "not verified", "not written"]
 PENDING: tuple[State, ...] = ("to create", "to overwrite")
+_STATES: dict[Status, State] = {
+    Status.VERIFIED: "verified",
+    Status.MANUAL: "verified",
+    Status.NOT_VERIFIED: "not verified",
+    Status.FAILED: "not written",
+    Status.NOT_WRITTEN: "not written",
+}
 INACTIVE = "the import left it inactive: switch it on in the portal, on the page of scenarios"
 
 
@@ -56,22 +63,26 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Push:
-    """What a push would do, or did. ``kept`` is the folder with what was overwritten."""
+    """What a push would do, or did. ``run`` is its journal's name; ``failed_with`` counts where nothing landed."""
 
     portal: str
     scenarios: tuple[Pushed, ...] = ()
-    kept: str = ""
+    run: str = ""
     sent: bool = False
+    failed_with: int = 1
+    hint: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 all in line; 3 something is to be sent; 7 some landed and some did not; 1 none did, or not as sent."""
+        """0 all in line; 3 something is to be sent; 7 some landed and some did not; else what failed, or 1."""
         states = {each.state for each in self.scenarios}
         if states & set(PENDING):
             return 3
         if "not written" in states and states & {"verified", "not verified"}:
             return 7
-        return 1 if states & {"not written", "not verified"} else 0
+        if "not written" in states:
+            return self.failed_with
+        return 1 if "not verified" in states else 0
 
 
 def compare(wanted: Sequence[StoredScenario], held: Sequence[StoredScenario]) -> tuple[Compared, ...]:
@@ -93,38 +104,28 @@ def pushed(compared: Sequence[Compared], portal: str) -> Push:
     return Push(portal, tuple(_of(each, each.state) for each in compared))
 
 
-def judged(push: Push, compared: Sequence[Compared], after: Sequence[StoredScenario], trouble: str = "") -> Push:
-    """What became of what was sent, by what the bot holds afterwards. ``trouble`` is what sending it met."""
-    by_name = {each.name: each for each in after}
-    found = tuple(_judged(each, by_name.get(each.wanted.name), trouble) for each in compared)
-    return replace(push, scenarios=found, sent=True)
-
-
-def unread(push: Push, reason: str) -> Push:
-    """Sent, and what the bot holds now could not be read."""
-    told = f"sent, and it could not be read back: {reason}"
-    found = (
-        replace(each, state="not verified", detail=told) if each.state in PENDING else each for each in push.scenarios
+def became(push: Push, run: Run) -> Push:
+    """What became of what was sent."""
+    found = {outcome.change.id.key: outcome for outcome in run.outcomes}
+    failure = next((each.failure for each in run.outcomes if each.failure), None)
+    return replace(
+        push,
+        scenarios=tuple(_became(each, found[each.name]) if each.name in found else each for each in push.scenarios),
+        run=run.id,
+        sent=True,
+        failed_with=failure.exit_code if failure else 1,
+        hint=failure.hint if failure else "",
     )
-    return replace(push, scenarios=tuple(found), sent=True)
 
 
-def _of(compared: Compared, state: State, detail: str = "") -> Pushed:
+def _became(each: Pushed, outcome: Outcome) -> Pushed:
+    detail = INACTIVE if outcome.status is Status.MANUAL else outcome.detail
+    return replace(each, state=_STATES[outcome.status], detail=detail)
+
+
+def _of(compared: Compared, state: State) -> Pushed:
     fields = () if state == "unchanged" else compared.fields
-    return Pushed(compared.wanted.name, compared.wanted.trigger, state, fields, detail)
-
-
-def _judged(compared: Compared, now: StoredScenario | None, trouble: str) -> Pushed:
-    if compared.state == "unchanged":
-        return _of(compared, "unchanged")
-    left = differences(now, compared.wanted) if now is not None else compared.fields
-    if now is not None and not left:
-        return _of(compared, "verified", INACTIVE if now.active is False else "")
-    untouched = now is None or (compared.held is not None and not differences(compared.held, now))
-    if untouched:
-        return _of(compared, "not written", trouble or "the bot took the import, and holds what it held before")
-    names = ", ".join(each.field for each in left[:5])
-    return _of(compared, "not verified", f"read back, it is not as it was sent: {names}")
+    return Pushed(compared.wanted.name, compared.wanted.trigger, state, fields)
 
 
 def _check_wanted(wanted: Sequence[StoredScenario]) -> None:

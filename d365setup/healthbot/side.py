@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from d365setup.healthbot.generate import generate
+from d365setup.healthbot.generate import first_step, generate
 from d365setup.healthbot.meaning import changed, said
 from d365setup.healthbot.scenario import StoredScenario, import_body
 from d365setup.model import Action, Change, FieldChange, Live, LiveState, Named, Note, Scope, Spec, Stage, Write
@@ -88,12 +88,11 @@ class Scenarios:
         yield from ()
 
     def strays(self, scope: Scope) -> Iterator[Live[WantedScenario]]:
-        """For destroy, what is declared and bears this playbook's step ids. Pruning leaves scenarios alone."""
+        """For destroy, what begins with this playbook's step, declared or not. Pruning leaves scenarios alone."""
         if scope.prune is None or not scope.prune.everything:
             return
-        ours = {(spec.name, _first(spec)) for spec in self.specs}
         for live in scope.live.of(WantedScenario):
-            if (live.spec.name, _first(live.spec)) in ours:
+            if _first(live.spec) == first_step(scope.ids.playbook, live.spec.name):
                 yield live
 
     def diff(self, desired: WantedScenario | None, live: Live[WantedScenario] | None) -> Change | None:

@@ -64,5 +64,5 @@ def _kept(id_: ResourceId, why: str) -> Errand:
 
 
 def _lost(id_: ResourceId) -> Note:
-    told = "not taken back: its answer was lost; `d365setup apply` settles the run, then roll back again"
+    told = "not taken back: its answer was lost; the next apply (or push) settles the run, then roll back again"
     return Note("warning", id_, told)

@@ -113,6 +113,11 @@ class Recording:
         return replace(self, sent=tuple(each for each in self.sent if each.is_elsewhere))
 
     @property
+    def is_of_bot_alone(self) -> bool:
+        """Whether it was a push to a Health Bot: no organization is known of one."""
+        return not self.environment.organization_id
+
+    @property
     def unknown(self) -> tuple[Sent, ...]:
         """Change sets whose answer never came."""
         return tuple(each for each in self.sent if each.landed is None)

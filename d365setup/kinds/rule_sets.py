@@ -19,7 +19,7 @@ from d365setup.ruleset import Rule, RuleSetError, read
 CLASSIFICATION, ROUTE_TO_QUEUE = 192350000, 192350002  # msdyn_routingconfigurationstep.msdyn_type
 OUTPUT_CONTRACT = "msdyn_demandqueueidentificationoutput"  # shipped; the same unique name everywhere
 _STREAM = "msdyn_liveworkstreamid/msdyn_name"
-_STEP_OF_RULE_SET = "msdyn_decisionruleset_msdyn_routingconfigurationstep_rulesetid"
+STEP_OF_RULE_SET = "msdyn_decisionruleset_msdyn_routingconfigurationstep_rulesetid"
 _MAPPINGS = "msdyn_rulesetdependencymapping_msdyn_decisionruleset_msdyn_referencingrulesetid"
 _REFERENCED = "_msdyn_referencedpolymorphicentityid_value"
 _CONFIGURATIONS, _STEPS, _SETS = "routing configurations", "routing steps", "rule sets"
@@ -133,7 +133,7 @@ def _sets(where: str, label: str = _SETS) -> Query:
         "msdyn_outputcontractid($select=msdyn_uniquename)",
         f"{_MAPPINGS}($select={_REFERENCED},msdyn_referencingruleid)",
     )
-    where = f"{_STEP_OF_RULE_SET}/any(s:{where})" if where else ""
+    where = f"{STEP_OF_RULE_SET}/any(s:{where})" if where else ""
     return Query(label, "msdyn_decisionrulesets", (), where, expand, "msdyn_decisionrulesetid")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from d365setup.fleet.results import BROKEN, GOOD, LEFT_OUT, Cell, FleetRun, Result
@@ -17,6 +18,8 @@ _COLORS: dict[Cell, str] = {"same": "2", "changed": "33", "missing": "32", "waiv
 _LEGEND = "= same  ~ changed  + missing  w waived  x failed  . not there or not known"
 _ACROSS = 25  # environments side by side
 _MANY = 50  # good environments that are listed one by one
+_FOLDED = 4  # so many side by side that nobody came to are one line
+Numbered = tuple[int, Result]
 
 
 def fleet_data(fleet: FleetRun) -> Data:
@@ -70,18 +73,46 @@ def _environments(fleet: FleetRun, show: Show, paint: Paint) -> Iterator[str]:
     good = [number for number, each in numbered if each.state in GOOD]
     left_out = set(good[_MANY:])
     width = max((len(shortened(show(each.environment), NAME)) for each in fleet.results), default=0)
-    for number, each in numbered:
-        if number in left_out:
+    for group in _groups([each for each in numbered if each[0] not in left_out]):
+        if len(group) >= _FOLDED:
+            yield from _fold(group, show, paint)
             continue
-        color = "31" if each.state in BROKEN else "32" if each.state in GOOD else "33"
-        name = shortened(show(each.environment), NAME)
-        yield f"{number:>4}  {name:<{width}}  {paint(f'{each.state:<11}', color)}  {_aside(each, show)}".rstrip()
-        if each.message:
-            yield f"      {show(each.message)}"
-        if each.cure and each.state not in GOOD:
-            yield f"      next: {show(each.cure)}"
+        for number, each in group:
+            name = f"{number:>4}  {shortened(show(each.environment), NAME):<{width}}"
+            yield f"{name}  {_painted(each, paint)}  {_aside(each, show)}".rstrip()
+            yield from _why(each, show)
     if left_out:
         yield f"      and {len(left_out)} more that are {fleet.results[good[-1] - 1].state}"
+
+
+def _groups(numbered: Sequence[Numbered]) -> Iterator[list[Numbered]]:
+    """Neighbours that nobody came to, for one reason; each of the others by itself."""
+
+    def alike(each: Numbered) -> object:
+        number, result = each
+        return (result.state, result.wave, result.message) if result.state in LEFT_OUT else number
+
+    return (list(group) for _, group in groupby(numbered, alike))
+
+
+def _fold(group: Sequence[Numbered], show: Show, paint: Paint) -> Iterator[str]:
+    (first, one), (last, other) = group[0], group[-1]
+    names = f"{shortened(show(one.environment), NAME)} to {shortened(show(other.environment), NAME)}"
+    painted = _painted(one, paint).rstrip()
+    yield f"{first:>4} to {last}  {names}  {len(group)} {painted}  {_aside(one, show)}".rstrip()
+    yield from _why(one, show)
+
+
+def _painted(result: Result, paint: Paint) -> str:
+    color = "31" if result.state in BROKEN else "32" if result.state in GOOD else "33"
+    return paint(f"{result.state:<11}", color)
+
+
+def _why(result: Result, show: Show) -> Iterator[str]:
+    if result.message:
+        yield f"      {show(result.message)}"
+    if result.cure and result.state not in GOOD:
+        yield f"      next: {show(result.cure)}"
 
 
 def _aside(each: Result, show: Show) -> str:
@@ -93,7 +124,6 @@ def _aside(each: Result, show: Show) -> str:
 def _matrix(fleet: FleetRun, show: Show, paint: Paint) -> Iterator[str]:
     """Only what is not the same everywhere, and only environments in which something is not."""
     rows, columns = differing(fleet)
-    told = len(fleet.matrix) - len(rows)
     width = max((len(shortened(show(thing), NAME)) for thing, _ in rows), default=0)
     for first in range(0, len(columns), _ACROSS):
         part = columns[first : first + _ACROSS]
@@ -104,10 +134,23 @@ def _matrix(fleet: FleetRun, show: Show, paint: Paint) -> Iterator[str]:
     if rows:
         yield ""
         yield _LEGEND
-    if told:
-        where = " else" if any(_is_blank(each) for each in fleet.results) else ""
+    same = agreement(fleet)
+    if same:
         yield ""
-        yield f"{told} {'thing is' if told == 1 else 'things are'} the same everywhere{where}"
+        yield same
+
+
+def agreement(fleet: FleetRun) -> str:
+    """How many things are the same, and where that is known; "" where there is nothing to say."""
+    told = len(fleet.matrix) - len(differing(fleet)[0])
+    looked_at = sum(not _is_blank(each) for each in fleet.results)
+    if not told or not looked_at:
+        return ""
+    things = "thing is" if told == 1 else "things are"
+    if looked_at == len(fleet.results):
+        return f"{told} {things} the same everywhere"
+    where = "the one environment that was" if looked_at == 1 else f"the {looked_at} environments that were"
+    return f"{told} {things} the same in {where} looked at"
 
 
 def differing(fleet: FleetRun) -> tuple[list[tuple[str, tuple[Cell, ...]]], list[int]]:
@@ -133,6 +176,17 @@ def _row(thing: str, cells: Sequence[Cell], widths: tuple[int, int], show: Show,
 def _next(fleet: FleetRun, show: Show) -> Iterator[str]:
     if fleet.stopped:
         yield show(fleet.stopped)
-    if fleet.run and (fleet.exit_code not in (0, 3, 4) or fleet.stopped):
-        file = show(fleet.file)
-        yield f"next: mend what is told above, then `d365setup fleet {fleet.command} {file} --resume {show(fleet.run)}`"
+    following = going_on(fleet)
+    if following:
+        told, call = following
+        yield f"next: {told} `{show(call)}`"
+
+
+def going_on(fleet: FleetRun) -> tuple[str, str] | None:
+    """What to do before the run goes on, and the call that makes it; None where nothing is left to it."""
+    if not fleet.run or (fleet.exit_code in (0, 3, 4) and not fleet.stopped):
+        return None
+    is_broken = any(each.is_broken and each.state != "stopped" for each in fleet.results)
+    told = "mend what is told above, then" if is_broken else "where all is as it should be,"
+    told = "to go on:" if fleet.interrupted and not is_broken else told
+    return told, f"d365setup fleet {fleet.command} {fleet.file} --resume {fleet.run}"

@@ -40,7 +40,7 @@ def _became(recorded: Recorded) -> str:
         case "running":
             return "under way"
         case "open":
-            return "its process died; the next apply settles it"
+            return f"its process died; the next {'push' if run.is_of_bot_alone else 'apply'} settles it"
         case "settled":
             return f"{told or 'nothing known'}; its process died, settled since"
     return f"{told or 'nothing done'}, exit code {run.exit_code}"

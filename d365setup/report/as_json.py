@@ -8,6 +8,7 @@ from typing import Any
 from d365setup.model import Change, Note, Outcome, Plan, Run, Source
 from d365setup.report.as_tests import proof_data
 from d365setup.report.documents import (
+    UNRESOLVED,
     Document,
     ErrorReport,
     Problem,
@@ -65,14 +66,20 @@ def _verification(found: Verification) -> Data:
     return {
         "schema": "d365setup/verification/1",
         **_about(plan),
-        "in_line": not plan.changes,
+        "in_line": not plan.changes and not found.unresolved,
         "drift": [_change(each) for each in plan.changes],
         "unchanged": plan.unchanged,
         "warnings": _notes(plan.warnings),
         "readiness": readiness_data(found.readiness),
         "findings": findings_data(found.audit),
+        **(_unresolved(plan) if found.unresolved else {}),
         "exit_code": found.exit_code,
     }
+
+
+def _unresolved(plan: Plan) -> Data:
+    """As an error says it, for whoever reads only that."""
+    return {"message": UNRESOLVED, "problems": _notes([each for each in plan.warnings if each.severity == "error"])}
 
 
 def _validation(found: Validation) -> Data:
@@ -114,6 +121,7 @@ def _about(plan: Plan) -> Data:
             "url": environment.url,
             "organization_id": environment.organization_id,
             "name": environment.name,
+            **({"taken_at": environment.taken_at} if environment.taken_at else {}),
         },
         "playbook": {"name": plan.playbook, "sha256": plan.sha256},
     }

@@ -21,7 +21,7 @@ def push_data(push: Push) -> Data:
         "schema": "d365setup/healthbot-push/1",
         "portal": push.portal,
         "sent": push.sent,
-        "kept": push.kept or None,
+        "run": push.run or None,
         "scenarios": [_scenario(each) for each in push.scenarios],
         "exit_code": push.exit_code,
     }
@@ -68,9 +68,9 @@ def _counted(push: Push) -> str:
 
 
 def _next(push: Push, show: Callable[[Any], str]) -> Iterator[str]:
-    if push.kept:
-        yield f"what was overwritten is in {show(push.kept)}; pushing that folder puts it back"
+    if push.run and any(each.state in ("verified", "not verified") for each in push.scenarios):
+        yield f"its journal is {show(push.run)}: `d365setup rollback {show(push.run)}` takes it back"
     if not push.sent and any(each.state in PENDING for each in push.scenarios):
         yield "an import overwrites what is saved in the portal meanwhile: nobody should be editing these now"
     elif push.exit_code:
-        yield "next: look at the bot in its portal, mend what is told above, and push again"
+        yield f"next: {show(push.hint) or 'look at the bot in its portal, mend what is told above, and push again'}"

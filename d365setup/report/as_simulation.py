@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from d365setup.report.as_diagram import diagram
 from d365setup.report.as_tests import proof_data, proof_lines
+from d365setup.report.conversation import DEPENDS, chosen, ending, happened, is_good, named, verdict
 from d365setup.report.documents import Simulated
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def simulation_lines(found: Simulated, show: Show, paint: Paint) -> Iterator[str
     for number, (strict, loose) in enumerate(zip(simulation.strict.legs, simulation.loose.legs, strict=True), 1):
         yield ""
         yield from _leg(number, strict, show, paint)
-        if _end(strict) != _end(loose):
-            yield f"   if upper and lower case do not count: {show(_end(loose))}"
+        if ending(strict) != ending(loose):
+            yield f"   if upper and lower case do not count: {show(ending(loose))}"
     yield ""
     yield from _listed("The two readings differ", simulation.differences, show)
     yield from _listed("Assumed", simulation.assumptions, show)
@@ -59,24 +60,18 @@ def _leg(number: int, leg: Leg, show: Show, paint: Paint) -> Iterator[str]:
     if leg.rules:
         yield "   rules"
         yield from _rules(leg.rules, show, paint)
-    yield f"   queue    {show(leg.queue) or '(none)'}, {show(_by(leg))}"
+    yield f"   queue    {show(leg.queue) or '(none)'}, {show(chosen(leg))}"
     yield from _candidates(leg.candidates, show, paint)
     yield from (f"   note     {show(each)}" for each in leg.notes)
-    yield f"   result   {paint(show(_end(leg)), _GOOD if _is_good(leg) else _BAD)}"
+    yield f"   result   {paint(show(ending(leg)), _GOOD if is_good(leg) else _BAD)}"
 
 
 def _happened(event: Event) -> str:
-    name, details = _event(event)
-    values = details.get("context") or {}
+    if named(event) not in ("start", "escalate"):
+        return happened(event)
+    values = _event(event)[1]["context"]
     told = ", ".join(f"{key} = {value}" for key, value in values.items()) or "no context variables"
-    match name:
-        case "start":
-            return f"a patient begins, with {told}"
-        case "escalate":
-            return f"{details['bot'] or 'the bot'} hands over, with {told}"
-        case "transfer":
-            return f"a person transfers it to the queue {details['to']}"
-    return "somebody closes the conversation"
+    return f"{happened(event)}, with {told}"
 
 
 def _rules(rules: Sequence[RuleResult], show: Show, paint: Paint) -> Iterator[str]:
@@ -89,45 +84,12 @@ def _rules(rules: Sequence[RuleResult], show: Show, paint: Paint) -> Iterator[st
             yield f"                    {show(rule.why)}"
 
 
-_CHOSEN = {
-    "rule": "chosen by the rule {rule!r}",
-    "fallback queue": "the fallback queue: no rule matched",
-    "work stream bot": "the work stream's own bot comes first",
-    "overflow": "where overflow of another queue leads",
-    "transfer": "where it was transferred to",
-    "end": "the conversation is over",
-    "cannot decide": "it cannot be decided which",
-    "nothing": "no rule chose it",
-}
-
-
-def _by(leg: Leg) -> str:
-    return _CHOSEN[leg.chosen_by].format(rule=leg.rule)
-
-
 def _candidates(candidates: Sequence[Candidate], show: Show, paint: Paint) -> Iterator[str]:
     for place, each in enumerate(candidates):
         head = "   who      " if place == 0 else "            "
         word = paint("can ", _GOOD) if each.eligible else paint("not ", _DIM)
         kind = "bot, " if each.is_bot else ""
         yield f"{head}{word} {show(each.name)} ({kind}{each.units} units): {show(each.why)}"
-
-
-def _is_good(leg: Leg) -> bool:
-    return leg.answer in ("bot", "person") or leg.chosen_by == "end"
-
-
-def _end(leg: Leg) -> str:
-    """How a step ends, in a few words."""
-    if leg.chosen_by == "end":
-        return "closed, as asked"
-    if leg.closed:
-        return "closed by the system: the patient is left without an answer"
-    if leg.waits:
-        return "waits for ever: nobody in the queue can be given it"
-    person = f"answered by a person{f' ({leg.answered_by})' if leg.answered_by else ''}"
-    answers = {"bot": f"answered by the bot {leg.answered_by}", "person": person, "unknown": "cannot be decided"}
-    return answers.get(leg.answer, "nobody answers")
 
 
 def _listed(heading: str, texts: Sequence[str], show: Show) -> Iterator[str]:
@@ -137,10 +99,9 @@ def _listed(heading: str, texts: Sequence[str], show: Show) -> Iterator[str]:
 
 
 def _verdict(found: Simulated, show: Show, paint: Paint) -> str:
-    lasts = {_end(found.simulation.strict.last), _end(found.simulation.loose.last)}
-    if len(lasts) > 1:
-        return paint("in the end: it depends on how texts are compared, see above", _BAD)
-    return f"in the end: {paint(show(lasts.pop()), _GOOD if found.ends_well else _BAD)}"
+    told = verdict(found)
+    is_well = found.ends_well and told != DEPENDS
+    return f"in the end: {paint(show(told), _GOOD if is_well else _BAD)}"
 
 
 # -- JSON
@@ -207,9 +168,8 @@ def _leg_data(leg: Leg) -> Data:
 def _event(event: Event) -> tuple[str, Data]:
     """What happened: its word in a playbook's steps, and the values it came with."""
     context: Mapping[str, str | int] = getattr(event, "context", {})
-    name = {"Start": "start", "Escalated": "escalate", "Transferred": "transfer"}.get(type(event).__name__, "end")
     to = getattr(event, "queue", "")
-    return name, {"context": dict(context), "bot": getattr(event, "bot", ""), "to": to}
+    return named(event), {"context": dict(context), "bot": getattr(event, "bot", ""), "to": to}
 
 
 def _rule_data(rule: RuleResult) -> Data:

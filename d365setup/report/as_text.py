@@ -11,6 +11,7 @@ from d365setup.model import Action, Change, Environment, FieldChange, Note, Outc
 from d365setup.report.as_json import plain, warnings
 from d365setup.report.as_tests import proof_lines
 from d365setup.report.documents import (
+    UNRESOLVED,
     Checked,
     Document,
     ErrorReport,
@@ -87,9 +88,13 @@ def _verification(found: Verification, page: _Page) -> Iterator[str]:
     plan = found.plan
     yield f"Compared {_environment(plan.environment, page)} with playbook {page.show(plan.playbook)}"
     yield from _changes(plan.changes, page)
-    yield from _warnings(plan.warnings, page)
+    yield from _warnings([each for each in plan.warnings if not found.unresolved or each.severity != "error"], page)
     yield ""
-    if plan.changes:
+    if found.unresolved:
+        yield page.paint(f"{UNRESOLVED}:", _BAD)
+        for note in (each for each in plan.warnings if each.severity == "error"):
+            yield from _problem(Problem(note.message, str(note.id), note.source), page)
+    elif plan.changes:
         yield f"drift: {_counted(plan)}; `d365setup apply` would repair it"
     else:
         yield f"in line: {_as_said(plan)}"
@@ -102,7 +107,8 @@ def _verification(found: Verification, page: _Page) -> Iterator[str]:
 
 
 def _environment(environment: Environment, page: _Page) -> str:
-    return f"{page.show(environment.name or environment.organization_id)} ({page.show(environment.url)})"
+    then = f" as a snapshot shows it at {page.show(environment.taken_at)}" if environment.taken_at else ""
+    return f"{page.show(environment.name or environment.organization_id)} ({page.show(environment.url)}){then}"
 
 
 def _counted(plan: Plan) -> str:

@@ -18,7 +18,7 @@ from d365setup.model import Action, Change, Note, Outcome, Plan, Run, Source, St
 from d365setup.proof import Proof, TestResult
 from d365setup.report.as_audit import title
 from d365setup.report.as_json import warnings
-from d365setup.report.documents import Document, ErrorReport, Simulated, Validation, Verification
+from d365setup.report.documents import UNRESOLVED, Document, ErrorReport, Simulated, Validation, Verification
 from d365setup.report.issues import break_of, handed_over, proofs
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _suites(document: Document) -> Iterator[Suite]:
             cases = tuple(Case(str(each.id), "passed", (f"would be: {_change(each)}",)) for each in document.changes)
             yield Suite("plan", cases, _notes(document.warnings), _about(document))
         case Verification():
-            yield _verification(document.plan)
+            yield _verification(document)
             yield from _ready(document)
         case Run():
             cases = tuple(_outcome(each) for each in document.outcomes)
@@ -147,13 +147,17 @@ def _validation(found: Validation) -> Suite:
     return Suite("validation", tuple(cases))
 
 
-def _verification(plan: Plan) -> Suite:
+def _verification(found: Verification) -> Suite:
+    plan = found.plan
     cases = [
         Case(str(e.id), "failure", (f"{_place(e.source)}drift: {_change(e)}", *([e.manual] if e.manual else [])))
         for e in plan.changes
     ]
-    in_line = f"{plan.unchanged} in line with playbook {plan.playbook}"
-    return Suite("verification", (*cases, Case(in_line)), _notes(plan.warnings), _about(plan))
+    last = Case(f"{plan.unchanged} in line with playbook {plan.playbook}")
+    if found.unresolved:
+        told = (f"{each.id}: {each.message}" for each in plan.warnings if each.severity == "error")
+        last = Case(f"compared with playbook {plan.playbook}", "error", (UNRESOLVED, *told))
+    return Suite("verification", (*cases, last), _notes(plan.warnings), _about(plan))
 
 
 def _ready(found: Verification) -> Iterator[Suite]:
@@ -193,10 +197,12 @@ def _simulation(found: Simulated) -> Suite:
 
 
 def _fleet(fleet: FleetRun) -> Iterator[Suite]:
-    """A suite for each environment: how it ended, then the things that are not the same there."""
+    """A suite for each environment: how it ended, then its column of the matrix."""
     about = (("fleet", fleet.file), ("command", fleet.command), ("run", fleet.run))
-    for each in fleet.results:
-        cases = (_ended(each), *(_cell(thing, cell, fleet) for thing, cell in each.cells))
+    matrix = fleet.matrix
+    for place, each in enumerate(fleet.results):
+        column = ((thing, cells[place]) for thing, cells in matrix if cells[place])
+        cases = (_ended(each), *(_cell(thing, cell, fleet.command, each) for thing, cell in column))
         yield Suite(each.environment, cases, (), (*about, ("environment", each.url), ("wave", each.wave)))
 
 
@@ -206,12 +212,15 @@ def _ended(result: results.Result) -> Case:
         return Case("the environment", "error", told)
     if result.state in results.LEFT_OUT:
         return Case("the environment", "skipped", told)
-    return Case("the environment", "failure" if result.exit_code not in (0, results.PENDING) else "passed", told)
+    is_well = result.exit_code == 0 or result.state in ("changes", "by hand")
+    return Case("the environment", "passed" if is_well else "failure", told)
 
 
-def _cell(thing: str, cell: results.Cell, fleet: FleetRun) -> Case:
+def _cell(thing: str, cell: results.Cell, command: results.Command, of: results.Result) -> Case:
     """What an apply changed is well; what a verification finds changed is drift."""
-    fails = cell == "failed" or (fleet.command == "verify" and cell in ("changed", "missing"))
+    if cell == "failed" and thing not in dict(of.cells):
+        return Case(thing, "skipped", ("failed: its environment broke, and nothing is known of it",))
+    fails = cell == "failed" or (command == "verify" and cell in ("changed", "missing"))
     return Case(thing, "failure" if fails else "skipped" if cell == "waived" else "passed", (cell,))
 
 
@@ -232,7 +241,13 @@ def _notes(notes: Iterable[Note]) -> tuple[str, ...]:
 
 
 def _about(plan: Plan) -> tuple[tuple[str, str], ...]:
-    return (("environment", plan.environment.url), ("playbook", plan.playbook), ("fingerprint", plan.fingerprint))
+    then = (("takenAt", plan.environment.taken_at),) if plan.environment.taken_at else ()
+    return (
+        ("environment", plan.environment.url),
+        *then,
+        ("playbook", plan.playbook),
+        ("fingerprint", plan.fingerprint),
+    )
 
 
 def _place(source: Source) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from d365setup.journal import Recording
-from d365setup.model import NOWHERE, Plan, Run, Severity, Source
+from d365setup.model import NOWHERE, Environment, Plan, ResourceId, Run, Severity, Source
 from d365setup.proof import Proof
 
 if TYPE_CHECKING:  # what few commands end with is loaded by those
@@ -24,20 +24,27 @@ if TYPE_CHECKING:  # what few commands end with is loaded by those
     from d365setup.routing import Simulation
 
 
+UNRESOLVED = "the environment cannot be brought to what the playbook says, so what differs cannot be told"
+
+
 @dataclass(frozen=True)
 class Verification:
     """A look at an environment: the changes of ``plan`` are its drift.
 
+    ``unresolved`` is the exit code where the environment cannot be compared, for the reasons among the plan's warnings.
     ``readiness`` and ``audit`` are of the playbook's part; None where nobody looked.
     """
 
     plan: Plan
     readiness: Readiness | None = None
     audit: Audit | None = None
+    unresolved: int = 0
 
     @property
     def exit_code(self) -> int:
-        """0 in line and ready, 3 drift, 4 no drift, and errors or a hand-off that breaks."""
+        """0 in line and ready, 3 drift, 4 no drift, and errors or a hand-off that breaks; 1 or 5 not comparable."""
+        if self.unresolved:
+            return self.unresolved
         if self.plan.exit_code:
             return self.plan.exit_code
         found = self.audit.exit_code if self.audit else 0
@@ -140,6 +147,49 @@ class History:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """A thing of a playbook; ``only_refers``: it is named there, and never made or changed."""
+
+    id: ResourceId
+    only_refers: bool = False
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """What an environment has and its playbook does not say, and why: all of a thing, or a part of it."""
+
+    id: ResourceId
+    state: Literal["left out", "referred to", "in part"]
+    message: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A playbook made of an environment, and proved: ``unchanged`` things were in line, and nothing was not.
+
+    ``part`` is what was asked for, by kind; empty for everything. ``variables`` have these values there.
+    """
+
+    environment: Environment
+    taken_at: str
+    playbook: str
+    sha256: str
+    result: Literal["printed", "written", "updated", "in line already"]
+    file: str = ""
+    part: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    things: tuple[Declared, ...] = ()
+    unchanged: int = 0
+    untouched: tuple[Untouched, ...] = ()
+    unread: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """Always 0: what is not proved is not exported."""
+        return 0
+
+
+@dataclass(frozen=True)
 class Explained:
     """What a code means; with ``of_all`` the codes there are."""
 
@@ -169,6 +219,7 @@ if TYPE_CHECKING:
         | Push
         | Checklist
         | Comparison
+        | Exported
         | FleetRun
     )
 else:

@@ -23,6 +23,7 @@ SCHEMAS = (
     "healthbot-push",
     "checklist",
     "comparison",
+    "export",
     "fleet-run",
 )
 

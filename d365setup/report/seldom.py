@@ -12,6 +12,7 @@ _SHOWN = {
     "Checklist": ("as_checklist", "checklist"),
     "Comparison": ("as_comparison", "comparison"),
     "Diagnosis": ("as_doctor", "doctor"),
+    "Exported": ("as_export", "export"),
     "Explained": ("as_page", "page"),
     "FleetRun": ("as_fleet", "fleet"),
     "History": ("as_history", "history"),

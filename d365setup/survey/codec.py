@@ -25,6 +25,7 @@ _IDS = frozenset(
         "business_unit",
         "organization_id",
         "root_business_unit",
+        "user_id",
     }
 )  # fields that hold an id, or nothing
 _MOST = 2**53  # a whole number beyond it would not survive other readers of JSON

@@ -1,7 +1,8 @@
-"""Snapshots: a contact center as a JSON file (`d365setup/snapshot/1`), to be looked at without its environment.
+"""Snapshots: an environment as a JSON file (`d365setup/snapshot/2`), to be looked at without the environment.
 
-Every user stands in it once. Of a rule set the text is kept as it is stored; its rules are read from it again. The
-file names people and their addresses: it is written readable by its owner only.
+It holds the contact center and, for plans, the rows that the kinds' queries found (`kept`); format 1, without those, is
+still read. In the contact center every user stands once. Of a rule set the text is kept as it is stored; its rules are
+read from it again. The file names people and their addresses: it is written readable by its owner only.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from d365setup.center import (
     Configuration,
@@ -25,10 +27,14 @@ from d365setup.center import (
     Workstream,
 )
 from d365setup.errors import UsageError
+from d365setup.model import Environment
 from d365setup.survey.codec import Malformed, fields_read, read, written
+from d365setup.survey.kept import Kept, kept_read, kept_written
 from d365setup.survey.streams import understood
+from d365setup.survey.strict import parsed
 
-SCHEMA = "d365setup/snapshot/1"
+SCHEMA = "d365setup/snapshot/2"
+EARLIER = "d365setup/snapshot/1"
 LARGEST = 256 * 1024 * 1024  # bytes; hundreds of work streams with the longest rule sets have less
 
 _ENVIRONMENT = ("url", "organization_id", "organization", "root_business_unit")
@@ -44,12 +50,21 @@ _KEYS = frozenset(
         "workstreams",
         "overflows",
         "unread",
+        "kept",
     }
 )
 _OF_TEXT = frozenset({"rules", "hit_policy", "problem"})  # what a rule set's text decides
 
 
-def dump(center: ContactCenter) -> str:
+@dataclass(frozen=True)
+class Snapshot:
+    """What a snapshot's file holds; ``kept`` is None in one of format 1, and where the rows were too many."""
+
+    center: ContactCenter
+    kept: Kept | None = None
+
+
+def dump(center: ContactCenter, kept: Kept | None = None) -> str:
     """The snapshot's text. Rule sets must have theirs: rules without a text (of a playbook alone) are not kept."""
     people = {each.row_id: each for queue in center.queues for each in queue.members or ()}
     users = {**people, **{each.row_id: each for each in center.users}}
@@ -64,27 +79,31 @@ def dump(center: ContactCenter) -> str:
         "workstreams": [_stream_written(each) for each in center.workstreams],
         "overflows": written(center.overflows),
         "unread": [written(each) for each in center.unread],
+        "kept": kept_written(kept) if kept else None,
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def load(text: str, name: str = "the snapshot") -> ContactCenter:
-    """The contact center of a snapshot; ``name`` is what messages call it. Raises UsageError for anything else."""
+def load(text: str, name: str = "the snapshot") -> Snapshot:
+    """What a snapshot's text holds; ``name`` is what messages call it. Raises UsageError for anything else."""
     try:
-        return _center(_parsed(text))
+        return _snapshot(parsed(text, LARGEST))
     except Malformed as error:
         message = f"{name} cannot be used: {error}; take a new one with d365setup audit --save"
         raise UsageError(message) from None
 
 
-def save(path: Path, center: ContactCenter) -> None:
+def save(path: Path, center: ContactCenter, kept: Kept | None = None) -> None:
     """Write a snapshot, whole or not at all, readable by its owner only. Raises UsageError where it cannot be."""
+    text = dump(center, kept)
+    if len(text.encode()) > LARGEST:
+        raise UsageError(f"the snapshot {path} would have more than {LARGEST // 1024 // 1024} MB, and is not written")
     fresh = path.with_name(f".{path.name}.new")
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             os.fchmod(file.fileno(), 0o600)  # one left over may be readable by others
-            file.write(dump(center))
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
@@ -92,8 +111,8 @@ def save(path: Path, center: ContactCenter) -> None:
         raise UsageError(f"the snapshot {path} cannot be written: {error.strerror}") from None
 
 
-def open_snapshot(path: Path) -> ContactCenter:
-    """The contact center of a snapshot file. Raises UsageError where it cannot be read or is none."""
+def open_snapshot(path: Path) -> Snapshot:
+    """What a snapshot's file holds. Raises UsageError where it cannot be read or is none."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
@@ -127,34 +146,21 @@ def _shorten(rule_set: dict[str, Any]) -> None:
         del rule_set[each]
 
 
-def _parsed(text: str) -> Any:
-    if len(text) > LARGEST:
-        raise Malformed(f"it has more than {LARGEST // 1024 // 1024} million characters")
-    try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
-    except RecursionError:
-        raise Malformed("it nests too deeply") from None
-    except Malformed:
-        raise
-    except ValueError as error:
-        raise Malformed(f"it is not JSON ({error})") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise Malformed(f"it holds {name}, which is not JSON")
-
-
-def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise Malformed(f"{key[:60]!r} stands twice in one object")
-        found[key] = value
-    return found
+def _snapshot(document: Any) -> Snapshot:
+    _check_head(document)
+    center = _center(document)
+    where = Environment(
+        center.url,
+        center.organization_id,
+        center.organization,
+        root_business_unit=center.root_business_unit,
+        taken_at=center.taken_at,
+    )
+    kept = document.get("kept")
+    return Snapshot(center, None if kept is None else kept_read(kept, where))
 
 
 def _center(document: Any) -> ContactCenter:
-    _check_head(document)
     users = {each.row_id: each for each in read(tuple[User, ...], document["users"], "users")}
     bots = read(tuple[str, ...], document["bots"], "bots")
     about = {name: read(str, document["environment"][name], f"environment.{name}", name) for name in _ENVIRONMENT}
@@ -163,7 +169,7 @@ def _center(document: Any) -> ContactCenter:
         tuple(_queue(each, where, users) for each, where in _each(document, "queues")),
         tuple(_user(each, f"bots[{index}]", users) for index, each in enumerate(bots)),
         origin="snapshot",
-        taken_at=read(str, document["taken_at"], "taken_at"),
+        taken_at=_moment(document["taken_at"]),
         declines_allowed=read(int | None, document["declines_allowed"], "declines_allowed"),
         overflows=read(Mapping[str, tuple[Overflow, ...]], document["overflows"], "overflows"),
         unread=read(tuple[Unread, ...], document["unread"], "unread"),
@@ -171,12 +177,24 @@ def _center(document: Any) -> ContactCenter:
     )
 
 
+def _moment(value: Any) -> str:
+    found: str = read(str, value, "taken_at")
+    try:
+        is_moment = not found or datetime.fromisoformat(found).tzinfo is UTC
+    except ValueError:
+        is_moment = False
+    if not is_moment:
+        raise Malformed(f"taken_at is {found[:60]!r}, not a time like 2026-03-01T22:30:00Z")
+    return found
+
+
 def _check_head(document: Any) -> None:
     if not isinstance(document, dict) or not isinstance(document.get("schema"), str):
         raise Malformed("it does not say that it is a snapshot (no 'schema')")
-    if document["schema"] != SCHEMA:
-        raise Malformed(f"it is a {document['schema'][:60]!r}, and this version reads {SCHEMA!r}")
-    for key in sorted(_KEYS ^ document.keys()):
+    if document["schema"] not in (SCHEMA, EARLIER):
+        raise Malformed(f"it is a {document['schema'][:60]!r}, and this version reads {SCHEMA!r} and {EARLIER!r}")
+    keys = _KEYS if document["schema"] == SCHEMA else _KEYS - {"kept"}
+    for key in sorted(keys ^ document.keys()):
         raise Malformed(f"it has {key[:60]!r}, which nobody knows" if key in document else f"it has no {key!r}")
     environment = document["environment"]
     if not isinstance(environment, dict) or set(environment) != set(_ENVIRONMENT):

@@ -7,6 +7,7 @@ import pytest
 from d365setup.audit.checking import checks
 from d365setup.audit.checks.privacy import personal, telling
 from d365setup.center import AGENT_ROLE, ContactCenter, HeldRole, Question, User, Variable, Workstream
+from d365setup.healthbot.checking import checks as of_the_bot
 from tests.audit.harness import Handoff, judged
 from tests.audit.judging import audited
 
@@ -114,6 +115,13 @@ def test_what_is_seen_elsewhere(code: str) -> None:
     result = audited(ContactCenter(), "", code)
     assert (result.findings, result.passed) == ((), ())
     assert len(result.unchecked[0].reason) > 20
+
+
+def test_what_the_bots_check_sees_leads_there() -> None:
+    """Whatever `healthbot check` looks for and an audit cannot see is not said to be unreadable."""
+    for code in sorted({"C01", "C03", *ELSEWHERE} & {code for code, _ in of_the_bot()}):
+        (unchecked,) = audited(ContactCenter(), scenario(), code).unchecked
+        assert "`d365setup healthbot check`" in unchecked.reason, code
 
 
 @pytest.mark.parametrize("code", STANDING)

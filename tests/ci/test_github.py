@@ -304,3 +304,16 @@ def test_a_value_is_never_taken_for_shell(act: Callable[..., Ran], job: Job) -> 
     evil = '"$(touch pwned)`touch pwned`'
     act("pull_request", command=evil, playbook=evil, url=evil, comment="true", evidence=evil)
     assert not (job.folder / "pwned").exists()
+
+
+def test_the_action_hands_the_bots_secret_on(act: Callable[..., Ran], job: Job, emulator: Emulator) -> None:
+    bot = emulator.health_bot
+    job.variables["D365_HEALTHBOT_PORTAL"] = bot.portal(emulator.url, "contoso-bot-ab12cd3")
+    refused, _ = act("pull_request", command="plan", require_healthbot="true")
+    assert refused is not None
+    assert refused.code == 6
+    done, known = act("pull_request", command="plan", require_healthbot="true", healthbot_secret=bot.secret)
+    assert done is not None
+    assert done.code == 0, done.out + done.err
+    assert "scenario" in {each["kind"] for each in report(known)["changes"]}
+    assert bot.secret not in done.out + done.err + done.summary + json.dumps(report(known))

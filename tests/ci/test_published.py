@@ -140,3 +140,12 @@ def test_the_template_plans_and_applies_that_plan(job: Job) -> None:
     assert (temporary / "d365setup" / "verify" / "report.json").is_file()
     again = job.run(shell(named("apply")), **agent, SETUP_SAVED_PLAN=saved)
     assert again.code == 5
+
+
+def test_both_steps_of_the_template_get_the_bots_secret() -> None:
+    """An agent hands a secret variable to no step unless its `env` names it."""
+    for name in ("plan", "apply"):
+        environment = named(name)["env"]
+        assert environment["SETUP_HEALTHBOT_SECRET"] == "${{ parameters.healthbotSecret }}", name
+        assert environment["SETUP_HEALTHBOT_RESOURCE"] == "${{ parameters.healthbotResource }}", name
+        assert environment["SETUP_REQUIRE_HEALTHBOT"] == "${{ lower(parameters.requireHealthbot) }}", name

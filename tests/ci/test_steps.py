@@ -112,7 +112,7 @@ def test_a_plan_whose_tests_fail_fails_the_job(job: Job) -> None:
 
 @pytest.mark.parametrize("evil", ["$(touch pwned)`touch pwned`", '"; touch pwned; "', "--out=pwned"])
 def test_no_value_is_taken_for_shell(job: Job, evil: str) -> None:
-    names = ("PLAYBOOK", "ORGANIZATION", "VARIABLES", "URL", "PRUNE", "EVIDENCE", "REDACT")
+    names = ("PLAYBOOK", "ORGANIZATION", "VARIABLES", "URL", "PRUNE", "EVIDENCE", "REDACT", "HEALTHBOT_RESOURCE")
     assert job.step("plan", **{f"SETUP_{name}": evil for name in names}).code == 2
     saved = {f"SETUP_{name}": evil for name in (*names, "SAVED_PLAN", "MAX_AGE", "ALLOW_DELETE", "REVIEWED")}
     assert job.step("apply", **saved).code == 2
@@ -164,6 +164,73 @@ def test_evidence_of_every_step_is_one_chain(job: Job) -> None:
     looked = job.run("d365setup evidence verify kept")
     assert looked.code == 0, looked.out
     assert "made-up-token" not in "".join(path.read_text() for path in (job.folder / "kept").glob("*.jsonl"))
+
+
+# -- the Health Bot's side ---------------------------------------------------------------------------------------------
+
+SUBSCRIPTION = "/subscriptions/5f2c3a1e-7d0b-4e55-8f3a-0a9d1c2b3e4f"
+
+
+@pytest.fixture
+def bot(job: Job, emulator: Emulator) -> str:
+    """The bot of the playbook beside the emulated environment; its secret is not in the job's variables."""
+    job.variables["D365_HEALTHBOT_PORTAL"] = emulator.health_bot.portal(emulator.url, "contoso-bot-ab12cd3")
+    return emulator.health_bot.secret
+
+
+def files_of(job: Job) -> str:
+    """Everything that was written below the job's folder."""
+    return "".join(path.read_text("utf-8", "replace") for path in job.folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("product", [{}, {"TF_BUILD": "True"}], ids=["github", "azure"])
+def test_the_bots_secret_reaches_the_tool_and_no_log(product: dict[str, str], job: Job, bot: str) -> None:
+    given = {**product, "SETUP_HEALTHBOT_SECRET": bot, "SETUP_OUT": str(job.temporary / "d365setup")}
+    kept = {"SETUP_EVIDENCE": "kept", "SETUP_REQUIRE_HEALTHBOT": "true"}
+    planned = job.step("plan", **given, **kept)
+    assert planned.code == 0, planned.err
+    assert ("scenario", "Escalate to nurse") in {(each["kind"], each["key"]) for each in told(job)["changes"]}
+    saved = str(job.temporary / "d365setup" / "plan.json")
+    applied = job.step("apply", **given, **kept, SETUP_SAVED_PLAN=saved)
+    assert applied.code == 0, applied.err
+    assert "\n13 verified, 2 unchanged\n" in applied.out
+    verified = job.step("verify", **given, **kept)
+    assert verified.code == 0, verified.err
+    for done in (planned, applied, verified):
+        assert bot not in done.out + done.err + done.summary + str(done.outputs)
+    assert bot not in files_of(job)
+
+
+def test_without_the_secret_the_bot_is_left_out_unless_it_is_required(job: Job, bot: str, emulator: Emulator) -> None:
+    del bot
+    done = job.step("plan")
+    assert done.code == 0, done.err
+    assert "scenario" not in {each["kind"] for each in told(job)["changes"]}
+    emulator.reset_log()
+    refused = job.step("plan", SETUP_REQUIRE_HEALTHBOT="true")
+    assert (refused.code, refused.outputs["exit_code"]) == (6, "6")
+    assert "its secret is not known" in refused.err
+    assert not emulator.requests
+
+
+def test_a_secret_of_the_job_stays_where_the_step_gives_none(job: Job, bot: str) -> None:
+    done = job.step("plan", D365_HEALTHBOT_SECRET=bot, SETUP_HEALTHBOT_SECRET="", SETUP_REQUIRE_HEALTHBOT="true")
+    assert done.code == 0, done.err
+
+
+def test_a_variable_that_azure_pipelines_does_not_know_is_no_secret(job: Job, emulator: Emulator) -> None:
+    done = job.step("plan", TF_BUILD="True", SETUP_HEALTHBOT_SECRET="$(HEALTHBOT_SECRET)")
+    assert done.code == 2
+    assert "##vso[task.logissue type=error]the Health Bot's secret did not come: this run has no variable" in done.out
+    assert not emulator.requests
+
+
+def test_the_bots_resource_reaches_the_tool(job: Job, bot: str) -> None:
+    """A token of Dataverse opens nothing in Azure: that it says so shows that it tried."""
+    del bot
+    done = job.step("plan", SETUP_HEALTHBOT_RESOURCE=SUBSCRIPTION)
+    assert done.code == 2
+    assert "D365_ACCESS_TOKEN is for Dataverse and cannot read the bot's secret from Azure" in done.err
 
 
 def azure_outputs(done: Done) -> dict[str, str]:

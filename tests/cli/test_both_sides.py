@@ -485,6 +485,17 @@ def test_destroy_leaves_scenarios_to_a_person(both: Both, emulator: Emulator) ->
     assert both("destroy", "--yes").code == 0
 
 
+def test_destroy_knows_a_scenario_that_is_declared_no_more(both: Both, emulator: Emulator) -> None:
+    assert applied(both).code == 0
+    text = Path("bot.yaml").read_text(encoding="utf-8")
+    left = text[: text.index("  - name: End conv")] + text[text.index("\n# Conv") :]
+    Path("bot.yaml").write_text(left, encoding="utf-8")
+    gone = both("destroy", "--yes", "--format", "json")
+    assert gone.code == 3
+    assert {each["key"] for each in gone.json["changes"] if each["kind"] == "scenario"} == {ESCALATE, END}
+    assert imports(emulator) == [200]
+
+
 def test_destroy_and_prune_leave_other_peoples_scenarios_alone(both: Both, emulator: Emulator) -> None:
     by_hand(emulator)
     gone = both("destroy", "--yes", "--format", "json")

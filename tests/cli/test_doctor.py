@@ -12,7 +12,7 @@ import pytest
 from d365setup.dataverse.auth import StaticToken
 from d365setup.dataverse.client import Client, Request
 from d365setup.emulator import Emulator, Fault, Options, entra
-from tests.cli.conftest import VALUES, Ended, Run
+from tests.cli.conftest import APPLICATION, VALUES, Ended, Run
 
 NURSE = "nurse.one@contoso.example"
 
@@ -47,6 +47,7 @@ def test_all_is_well(at: Run, emulator: Emulator) -> None:
         "clock": "ok",
         "expiry": "unknown",
         "privileges": "ok",
+        "Health Bot": "unknown",
     }
     assert only_reads(emulator)
 
@@ -64,6 +65,76 @@ def test_with_the_built_in_emulator(run: Run) -> None:
     ended = run("doctor", "bot.yaml", "--emulator", "--format", "json")
     assert ended.code == 0
     assert ended.json["sign_in"]["taken"] == "no sign-in"
+
+
+# -- the Health Bot ----------------------------------------------------------------------------------------------------
+
+
+def bot_of(emulator: Emulator, tenant: str = "contoso-bot-ab12cd3") -> dict[str, str]:
+    """Variables that lead to a bot on the emulator, which has it from then on."""
+    secret = emulator.health_bot.secret
+    return {"D365_HEALTHBOT_SECRET": secret, "D365_HEALTHBOT_PORTAL": emulator.health_bot.portal(emulator.url, tenant)}
+
+
+def test_the_bot_answers(at: Run, emulator: Emulator) -> None:
+    variables = bot_of(emulator)
+    ended = at("doctor", "--format", "json", **variables)
+    assert ended.code == 0
+    found = checks(ended)["Health Bot"]
+    assert found["verdict"] == "ok"
+    count = len(emulator.health_bot.bots.exports("contoso-bot-ab12cd3"))
+    assert found["message"] == (
+        f"{variables['D365_HEALTHBOT_PORTAL']} answers, takes the secret, and shows its {count} scenarios"
+    )
+    assert [each.method for each in emulator.health_bot.requests] == ["GET"]
+    assert only_reads(emulator)
+
+
+def test_without_its_secret_the_bot_is_not_checked(at: Run, emulator: Emulator) -> None:
+    ended = at("doctor")
+    assert ended.code == 0
+    (line,) = [each for each in ended.out.splitlines() if "Health Bot" in each and each.startswith("unknown")]
+    assert line.endswith("/account/contoso-bot-ab12cd3 is not checked: its secret is not known")
+    assert "    next: set D365_HEALTHBOT_SECRET to the bot's API_JWT_SECRET" in ended.out
+    assert not emulator.health_bot.requests
+
+
+WRONG = {
+    "another secret": ({"D365_HEALTHBOT_SECRET": "of-another-bot"}, "refused the token", "API_JWT_SECRET of this very"),
+    "another tenant": ({"D365_HEALTHBOT_PORTAL": "/account/nobody"}, "there is no Health Bot nobody", "portal link"),
+    "no link": ({"D365_HEALTHBOT_PORTAL": "contoso-bot"}, "'contoso-bot' is no portal link", "docs/healthbot.md"),
+    "a strange host": (
+        {"D365_HEALTHBOT_PORTAL": "https://bots.contoso.example/account/x"},
+        "none of Microsoft's hosts",
+        "docs/healthbot.md",
+    ),
+    "a token of Dataverse for Azure": (
+        {"D365_HEALTHBOT_SECRET": "", "D365_HEALTHBOT_RESOURCE_ID": "/subscriptions/" + APPLICATION},
+        "cannot read the bot's secret from Azure",
+        "docs/healthbot.md",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("variables", "told", "cure"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_with_the_bot(
+    variables: dict[str, str], told: str, cure: str, at: Run, emulator: Emulator
+) -> None:
+    given = {name: emulator.url + value if value.startswith("/account") else value for name, value in variables.items()}
+    ended = at("doctor", "--format", "json", **{**bot_of(emulator), **given})
+    assert ended.code == 6
+    found = checks(ended)["Health Bot"]
+    assert found["verdict"] == "error"
+    assert told in found["message"]
+    assert cure in found["next"]
+    assert emulator.health_bot.secret not in ended.out + ended.err
+
+
+def test_the_bot_is_looked_at_where_dataverse_is_closed(run: Run, emulator: Emulator) -> None:
+    ended = run("doctor", "--url", "https://127.0.0.1:1", "--format", "json", **VALUES, **bot_of(emulator))
+    assert ended.code == 6
+    found = {name: each["verdict"] for name, each in checks(ended).items()}
+    assert (found["environment"], found["Health Bot"]) == ("error", "ok")
 
 
 def test_another_organization_is_refused(run: Run, emulator: Emulator) -> None:

@@ -6,9 +6,12 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,23 +101,100 @@ def test_push_shows_what_differs_and_does_not_write_unasked(bot: Callable[..., E
     assert posts(emulator) == 0
 
 
-def test_what_is_overwritten_is_kept_and_pushing_that_puts_it_back(
-    bot: Callable[..., Ended], emulator: Emulator
-) -> None:
-    before = emulator.health_bot.bots.exports()
+def welcomed(bot: Callable[..., Ended], greeting: str = "Good day, how") -> str:
+    """A folder with what the bot holds, but for one text of its welcome."""
     bot("pull", "--out", "one")
     welcome = Path("one/welcome.scenario.json")
-    welcome.write_text(welcome.read_text("utf-8").replace("Hello, how", "Good day, how"), "utf-8")
-    document = bot("push", "one", "--yes", "--format", "json").json
+    welcome.write_text(welcome.read_text("utf-8").replace("Hello, how", greeting), "utf-8")
+    return "one"
+
+
+def graphs(emulator: Emulator) -> dict[str, Any]:
+    """What each scenario does, by its name."""
+    return {each["name"]: json.loads(each["code"]) for each in emulator.health_bot.bots.exports()}
+
+
+def test_what_is_overwritten_is_in_the_journal_and_rollback_puts_it_back(
+    run: Run, bot: Callable[..., Ended], emulator: Emulator
+) -> None:
+    before = graphs(emulator)
+    document = bot("push", welcomed(bot), "--yes", "--format", "json").json
     assert {each["name"]: each["state"] for each in document["scenarios"]} == {
         "Welcome": "verified",
         "Opening hours": "unchanged",
     }
-    assert "Good day" in json.dumps(emulator.health_bot.bots.exports())
-    assert [each.name for each in Path(document["kept"]).iterdir()] == ["welcome.scenario.json"]
-    assert bot("push", document["kept"], "--yes").code == 0
-    codes = [[json.loads(each["code"]) for each in found] for found in (before, emulator.health_bot.bots.exports())]
-    assert codes[0] == codes[1]
+    assert "Good day" in json.dumps(graphs(emulator))
+    (listed,) = run("history", "--format", "json").json["runs"]
+    assert (listed["run"], listed["command"], listed["ended_with"]) == (document["run"], "healthbot push", 0)
+    assert listed["outcomes"] == {"verified": 1}
+    assert (listed["playbook"]["name"], listed["environment"]["organization_id"]) == ("one", "")
+    assert run("history", document["run"], "--format", "json").json["change_sets"][0]["landed"] is True
+    known = {"D365_HEALTHBOT_SECRET": emulator.health_bot.secret}
+    shown = run("rollback", document["run"], **known)
+    assert shown.code == 5  # nobody to ask
+    assert "Good day, how can I help? → Hello, how can I help?" in shown.err
+    taken_back = run("rollback", document["run"], "--yes", "--format", "json", **known)
+    assert taken_back.json["environment"]["organization_id"] == ""
+    assert taken_back.code == 0, taken_back.err
+    assert graphs(emulator) == before
+    assert not emulator.requests  # nothing of Dataverse
+
+
+def test_a_rollback_of_a_push_needs_the_bots_secret(run: Run, bot: Callable[..., Ended], emulator: Emulator) -> None:
+    name = bot("push", welcomed(bot), "--yes", "--format", "json").json["run"]
+    held = graphs(emulator)
+    refused = run("rollback", name, "--yes")
+    assert refused.code == 6
+    assert "its secret is not known: set D365_HEALTHBOT_SECRET" in refused.err
+    assert graphs(emulator) == held
+
+
+def test_what_a_push_added_is_for_a_person_to_delete(run: Run) -> None:
+    pushed = run("healthbot", "push", "bot.yaml", "--emulator", "--yes", "--format", "json").json
+    ended = run("rollback", pushed["run"], "--emulator", "--yes")
+    assert ended.code == 3, ended.err
+    assert ended.out.count("delete the scenario in the Health Bot's portal") == 2
+
+
+def test_what_somebody_saves_meanwhile_is_not_overwritten(bot: Callable[..., Ended], emulator: Emulator) -> None:
+    folder, server = welcomed(bot), emulator.health_bot
+    (theirs,) = (each for each in server.bots.exports() if each["name"] == "Welcome")
+    looks = count(1)
+
+    def clock() -> float:
+        """Asked at each request: somebody saves after the first look, before the second."""
+        if next(looks) == 2:
+            server.bots.put({**theirs, "description": "Somebody else's"})
+        return time.time()
+
+    server.clock = clock
+    ended = bot("push", folder, "--yes")
+    assert ended.code == 1, ended.out
+    assert "changed by somebody since it was read" in ended.out
+    assert posts(emulator) == 0
+
+
+def test_a_push_whose_answer_is_lost_for_good_is_settled_by_the_next(
+    run: Run, bot: Callable[..., Ended], emulator: Emulator
+) -> None:
+    emulator.fail(fault_of("drop-after:method=POST"))
+    emulator.fail(fault_of("drop-before:method=GET:skip=2:times=always"))
+    lost = bot("push", "bot.yaml", "--yes", "--max-wait", "1")
+    assert lost.code != 0
+    emulator.faults.clear()
+    assert "its process died; the next push settles it" in run("history").out
+    again = bot("push", "bot.yaml", "--yes")
+    assert (again.code, posts(emulator)) == (0, 1)
+    bot("push", welcomed(bot), "--yes")
+    assert "settled since" in run("history").out
+
+
+def test_evidence_of_a_push_names_the_bot_and_no_secret(bot: Callable[..., Ended], emulator: Emulator) -> None:
+    assert bot("push", "bot.yaml", "--yes", "--evidence", "kept").code == 0
+    (path,) = Path("kept").glob("*.jsonl")
+    assert "contoso" in path.read_text("utf-8")
+    assert "verified" in path.read_text("utf-8")
+    assert emulator.health_bot.secret not in path.read_text("utf-8")
 
 
 def test_an_import_that_writes_everything_anew_is_verified_by_meaning(run: Run) -> None:
@@ -133,13 +213,14 @@ def test_an_import_that_writes_everything_anew_is_verified_by_meaning(run: Run) 
     ("rule", "code", "told", "landed"),
     [
         ("drop-after:method=POST", 0, "2 verified", True),
-        ("drop-before:method=POST", 1, "2 not written", False),
+        ("drop-before:method=POST", 6, "2 not written", False),
         ("503:method=POST", 1, "2 not written", False),
+        ("503:method=GET:skip=1:times=always", 1, "2 not written", False),
         ("400:method=POST:message=No.", 1, "did not take what was sent", False),
         ("413:method=POST", 1, "takes no scenarios as large", False),
         ("401:method=POST", 6, "refused the token", False),
         ("429:method=POST:retry-after=0", 0, "2 verified", True),
-        ("503:method=GET:skip=1:times=always", 1, "could not be read back", True),
+        ("503:method=GET:skip=2:times=always", 1, "could not be read back", True),
         ("403:method=GET", 6, "does not allow it", False),
     ],
 )

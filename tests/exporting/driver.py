@@ -37,6 +37,11 @@ class Exported:
         return {name.lower(): value for name, value in _VALUE.findall(self.err)}
 
     @property
+    def named(self) -> dict[str, str]:
+        """The same, where the playbook went into a file."""
+        return {name.lower(): value for name, value in _VALUE.findall(self.out)}
+
+    @property
     def playbook(self) -> Playbook:
         """The playbook it printed."""
         return load(self.out, specs(KINDS), self.variables)

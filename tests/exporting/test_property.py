@@ -3,7 +3,9 @@ row is lost afterwards, that playbook's plan makes it again: an empty export cou
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -90,6 +92,46 @@ def test_the_clinic_as_it_comes_is_made_again() -> None:
         assert len(makeable(found.playbook)) == 6  # two queues, and four people in them
         assert set(applied(other, found.filled).statuses.values()) == {Status.VERIFIED}
         assert rows(other) == rows(emulator)
+
+
+WHOLE = """\
+playbook: 1
+name: whole
+bot_users:
+  - name: Bot
+    application_id: 5f2c3a1e-7d0b-4e55-8f3a-0a9d1c2b3e4f
+    bot_application_id: 9b1e6c2d-4a7f-4c1b-9e0d-3f5a7b8c9d01
+    email: bot@contoso.example
+    roles: [Omnichannel agent, Omnichannel supervisor]
+queues:
+  - {name: Empty, priority: 3}
+  - {name: First, members: [Bot, nurse.one@contoso.example]}
+workstreams:
+  - name: Patient chat
+    fallback_queue: First
+    context_variables: [{name: Topic, type: text}, {name: Unused, type: number}]
+    routing_rules:
+      - {name: Asked, when: {Topic: Nurse}, queue: First}
+      - {name: Everyone, queue: Empty}
+"""
+
+
+def test_each_row_of_a_whole_environment_is_made_again_when_it_is_lost(tmp_path: Path) -> None:
+    source = Emulator(tmp_path / "source.db", Options())
+    with closing(source), source.serve():
+        applied(source, WHOLE)
+        found = export(source)
+        assert found.code == 0, found.err
+    lost = makeable(found.playbook)
+    assert {type(each) for each in lost} == set(MAKEABLE)
+    for each in lost:
+        shutil.copy(tmp_path / "source.db", tmp_path / "copy.db")
+        copy = Emulator(tmp_path / "copy.db", Options())
+        with closing(copy), copy.serve():
+            assert creates(decided(copy, found.filled)) == []
+            lose(copy, each)
+            made = set(creates(decided(copy, found.filled)))
+            assert made - along_with(each, found.playbook) == {str(each.id)}  # one, and the links that went with it
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -46,6 +46,11 @@ def update(emulator: Emulator, path: Path | str = "it.yaml") -> Exported:
     return export(emulator, "--update", str(path), *(variables if "${" in Path(path).read_text("utf-8") else ()))
 
 
+def update_plain(emulator: Emulator) -> Exported:
+    """Without values for variables: the file has them all."""
+    return export(emulator, "--update", "it.yaml")
+
+
 def comments(text: str) -> list[str]:
     return [line[line.index("#") :] for line in text.splitlines() if "#" in line]
 
@@ -127,6 +132,7 @@ def test_a_bot_that_came_gets_variables_of_its_own(emulator: Emulator) -> None:
     assert found.code == 0, found.err
     after = now()
     assert "  second_application_id:\n    env: SECOND_APPLICATION_ID\n" in after
+    assert f"\n  SECOND_APPLICATION_ID={new}\n" in found.out
     assert "'${second_application_id}'" in after
     assert "nurse.one@contoso.example" in after
 
@@ -161,11 +167,103 @@ def test_what_was_left_out_and_meant_something_is_written(emulator: Emulator) ->
     assert "  - name: Bot\n    roles: [Omnichannel supervisor]\n    application_id: " in now()
 
 
+def test_comments_of_what_is_written_anew_stay_above_it(emulator: Emulator) -> None:
+    stream = """\
+variables:
+  nurse: {default: nurse.one@contoso.example}
+queues:
+  # apart from any
+
+  - name: Nurses
+    description: >-  # said to nobody
+      Old
+      words
+    members: {mode: include, users: ["${nurse}", nurse.two@contoso.example]}  # people
+  - {name: Billing, priority: 1, members: [
+      "${nurse}"]}  # w
+  # after the last
+workstreams:
+  - name: Patient chat
+    context_variables: [{name: Topic, type: text}]
+    routing_rules:
+      - name: Everyone
+        when:
+          Topic: Nurse  # a word
+        queue: Nurses
+"""
+    put(emulator, HEAD + stream)
+    for name in ("Nurses", "Billing"):
+        emulator.change(
+            "queue",
+            one(emulator, "SELECT queueid FROM queue WHERE name = ?", name),
+            description="New",
+            msdyn_priority=4,
+        )
+    nurses = one(emulator, "SELECT queueid FROM queue WHERE name = 'Nurses'")
+    two = one(emulator, "SELECT systemuserid FROM systemuser WHERE internalemailaddress LIKE 'nurse.two@%'")
+    emulator.execute("DELETE FROM queuemembership WHERE queueid = ? AND systemuserid = ?", [nurses, two])
+    row, text = emulator.sql("SELECT msdyn_decisionrulesetid, msdyn_rulesetdefinition FROM msdyn_decisionruleset")[0]
+    emulator.change("msdyn_decisionruleset", row, msdyn_rulesetdefinition=text.replace(">Nurse<", ">Other<"))
+    found = update_plain(emulator)
+    assert found.code == 0, found.err
+    assert (
+        now()
+        == HEAD
+        + """\
+variables:
+  nurse: {default: nurse.one@contoso.example}
+queues:
+  # apart from any
+
+  - name: Nurses
+    # said to nobody
+    description: New
+    members: {mode: include, users: ["${nurse}"]}  # people
+  - {name: Billing, priority: 4, members: ["${nurse}", billing.one@contoso.example, billing.two@contoso.example]}  # w
+  # after the last
+workstreams:
+  - name: Patient chat
+    context_variables: [{name: Topic, type: text}]
+    routing_rules:
+      - name: Everyone
+        # a word
+        when: {Topic: Other}
+        queue: Nurses
+"""
+    )
+
+
+@pytest.mark.parametrize("layout", ["in lines", "in braces"])
+def test_a_bot_that_can_only_be_referred_to_now_keeps_its_id_as_it_is_written(emulator: Emulator, layout: str) -> None:
+    variables = f"variables:\n  mine: {{default: {APPLICATION}}}\n"
+    text = (
+        HEAD.replace(f"application_id: {APPLICATION}\n    bot", "application_id: ${mine}  # Entra\n    bot") + variables
+    )
+    if layout == "in braces":
+        values = f"application_id: '${{mine}}', bot_application_id: {BOT_ID}, email: bot@contoso.example"
+        text = f"playbook: 1\nname: contoso-health-bot\nbot_users:\n  - {{name: Bot, {values}}}  # Entra\n{variables}"
+    put(emulator, text)
+    emulator.execute("UPDATE systemuser SET isdisabled = 1 WHERE applicationid = ?", [APPLICATION])
+    found = update_plain(emulator)
+    assert found.code == 0, found.err
+    after = now()
+    (bot,) = load(after, specs(KINDS), {}).desired.of(KINDS["bot_user"].spec)
+    assert (bot.application_id, bot.only_refers) == (APPLICATION, True)
+    assert "${mine}" in after
+    assert "# Entra" in after
+    assert "bot_application_id" not in after
+    if layout == "in lines":
+        assert (
+            "    # Only referred to: its enabled is false, and a playbook would make it true.\n    existing: true\n"
+            in after
+        )
+
+
 def test_what_it_cannot_work_on_stays_untouched(emulator: Emulator) -> None:
     Path("base.yaml").write_text(HEAD, encoding="utf-8")
     Path("it.yaml").write_text("playbook: 1\nextends: base.yaml\n", encoding="utf-8")
     found = update(emulator)
-    assert (found.code, "one file at a time" in found.err) == (2, True)
+    assert (found.code, "which file should say what is new only you know" in found.err) == (2, True)
     text = HEAD + "queues:\n  -\n    name: Nurses\n    priority: 3\n"
     Path("it.yaml").write_text(text, encoding="utf-8")
     found = update(emulator)
@@ -186,7 +284,7 @@ def test_tests_that_name_what_is_gone_keep_the_file_as_it_was(emulator: Emulator
     found = update(emulator)
     assert found.code == 1
     assert "first mend what names things that are gone" in found.err
-    assert "\n    | - {escalate: {BotHandOffTopic: Billing}" in found.err
+    assert " | - {escalate: {BotHandOffTopic: Billing}" in found.err
     assert "Any other hand-off" in found.err
     assert now() == SHIPPED
 

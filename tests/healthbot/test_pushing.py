@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d365setup.errors import Unrecorded, Unresolvable, UsageError
+from d365setup.errors import Unresolvable, UsageError
 from d365setup.healthbot import ScenarioError, StoredScenario, folder, read_scenario, same
-from d365setup.healthbot.portal import EXAMPLE, Portal
-from d365setup.healthbot.pushing import INACTIVE, State, compare, judged, pushed, unread
+from d365setup.healthbot.portal import EXAMPLE
+from d365setup.healthbot.pushing import INACTIVE, State, became, compare, pushed
+from d365setup.model import Action, Change, Environment, Failure, Outcome, Plan, ResourceId, Run, Status
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -70,62 +68,42 @@ def test_any_scenarios_survive_the_way_through_files(
     assert folder.texts(back.values()) == written
 
 
-@given(st.lists(NAMES, unique=True, max_size=5), st.data())
-def test_after_an_import_that_worked_nothing_is_left(names: list[str], data: st.DataObject) -> None:
-    held = [scenario(name, f"old_{n}", data.draw(TEXTS)) for n, name in enumerate(names) if data.draw(st.booleans())]
-    wanted = [scenario(name, f"t{n}", data.draw(TEXTS)) for n, name in enumerate(names)]
-    try:
-        compared = compare(wanted, held)
-    except Unresolvable:
-        return  # names that differ in nothing a person would see
-    by_name = {each.name: each for each in (*held, *wanted)}
-    done = judged(pushed(compared, EXAMPLE), compared, list(by_name.values()))
-    assert done.exit_code == 0
-    assert {each.state for each in done.scenarios} <= {"verified", "unchanged"}
-    assert {each.state for each in compare(wanted, list(by_name.values()))} <= {"unchanged"}
+def ran(*statuses: Status, detail: str = "", failure: Failure | None = None) -> Run:
+    """A run of one scenario after the other."""
+    names = ("Escalate", "Other", "Third")
+    changes = [Change(Action.CREATE, ResourceId("scenario", name), None) for name in names]
+    outcomes = (Outcome(each, status, detail, failure) for each, status in zip(changes, statuses, strict=False))
+    return Run(Plan(Environment(EXAMPLE, ""), "", ""), tuple(outcomes), id="run")
 
 
 @pytest.mark.parametrize(
-    ("held", "after", "state", "exit_code"),
+    ("statuses", "states", "exit_code"),
     [
-        (None, scenario(text="new"), "verified", 0),
-        (scenario(text="old"), scenario(text="new", id="7", updated="later"), "verified", 0),
-        (scenario(text="new"), scenario(text="new"), "unchanged", 0),
-        (None, None, "not written", 1),
-        (scenario(text="old"), scenario(text="old"), "not written", 1),
-        (scenario(text="old"), scenario(text="third"), "not verified", 1),
-        (None, scenario(text="third"), "not verified", 1),
+        ([Status.VERIFIED], ["verified"], 0),
+        ([Status.MANUAL], ["verified"], 0),
+        ([Status.FAILED], ["not written"], 6),
+        ([Status.NOT_WRITTEN], ["not written"], 6),
+        ([Status.NOT_VERIFIED], ["not verified"], 1),
+        ([Status.VERIFIED, Status.FAILED], ["verified", "not written"], 7),
+        ([Status.NOT_VERIFIED, Status.NOT_WRITTEN], ["not verified", "not written"], 7),
     ],
 )
-def test_what_became_of_one(
-    held: StoredScenario | None, after: StoredScenario | None, state: State, exit_code: int
-) -> None:
-    compared = compare([scenario(text="new")], [held] if held else [])
-    done = judged(pushed(compared, EXAMPLE), compared, [after] if after else [])
-    assert (done.scenarios[0].state, done.exit_code) == (state, exit_code)
+def test_what_became_of_them(statuses: list[Status], states: list[State], exit_code: int) -> None:
+    push = pushed(compare([scenario(), scenario("Other", "other")][: len(states)], []), EXAMPLE)
+    done = became(push, ran(*statuses, failure=Failure("no", exit_code=6, hint="look there")))
+    assert [each.state for each in done.scenarios] == states
+    assert (done.exit_code, done.hint, done.run, done.sent) == (exit_code, "look there", "run", True)
+    assert push.exit_code == 3
 
 
-def test_some_landed_and_some_did_not() -> None:
-    compared = compare([scenario(), scenario("Other", "other")], [])
-    done = judged(pushed(compared, EXAMPLE), compared, [scenario()], "no answer came")
-    assert [(each.state, each.detail) for each in done.scenarios] == [
-        ("verified", ""),
-        ("not written", "no answer came"),
-    ]
-    assert done.exit_code == 7
-
-
-def test_what_could_not_be_read_back_is_not_verified() -> None:
-    compared = compare([scenario(), scenario("Other", "other")], [scenario()])
-    done = unread(pushed(compared, EXAMPLE), "no answer")
-    assert [each.state for each in done.scenarios] == ["unchanged", "not verified"]
-    assert done.exit_code == 1
-    assert pushed(compared, EXAMPLE).exit_code == 3
+def test_what_was_in_line_stays_so() -> None:
+    push = pushed(compare([scenario(), scenario("Other", "other")], [scenario("Other", "other")]), EXAMPLE)
+    done = became(push, ran(Status.VERIFIED))
+    assert [each.state for each in done.scenarios] == ["verified", "unchanged"]
 
 
 def test_one_that_was_left_inactive_says_so() -> None:
-    compared = compare([scenario()], [])
-    done = judged(pushed(compared, EXAMPLE), compared, [scenario(active=False)])
+    done = became(pushed(compare([scenario()], []), EXAMPLE), ran(Status.MANUAL, detail="otherwise"))
     assert done.scenarios[0].detail == INACTIVE
 
 
@@ -176,16 +154,3 @@ def test_a_folder_without_any(tmp_path: Path) -> None:
         folder.read(tmp_path)
     with pytest.raises(UsageError, match="cannot be read"):
         folder.read(tmp_path / "nowhere")
-
-
-def test_what_is_overwritten_is_kept_for_its_owner_only(tmp_path: Path) -> None:
-    portal = Portal.parse(EXAMPLE)
-    kept = folder.keep_overwritten(tmp_path, portal, [scenario(text="old")], datetime(2026, 1, 2, tzinfo=UTC))
-    assert kept.parent == tmp_path / "healthbot" / portal.tenant
-    assert same(folder.read(kept)[0], scenario(text="old"))
-    if sys.platform != "win32":
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o700
-        assert stat.S_IMODE((kept / "escalate.scenario.json").stat().st_mode) == 0o600
-    (tmp_path / "file").write_text("")
-    with pytest.raises(Unrecorded, match="nothing was sent"):
-        folder.keep_overwritten(tmp_path / "file", portal, [scenario()], datetime(2026, 1, 2, tzinfo=UTC))

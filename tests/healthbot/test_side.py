@@ -275,6 +275,8 @@ def test_only_destroy_takes_away_and_only_what_bears_our_mark() -> None:
     assert not [*kind.strays(scope(replace(ours(), name="Copy"), everything=True))]
     assert not [*kind.strays(scope(empty, everything=True))]
     assert not [*kind.strays(scope(ours()))]
+    former = ours(TEXT.replace("To a nurse", "To a doctor"))
+    assert [each.spec.name for each in kind.strays(scope(former, everything=True))] == ["To a doctor"]
     (live,) = kind.strays(scope(ours(), everything=True))
     gone = kind.diff(None, live)
     assert gone is not None

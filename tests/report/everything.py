@@ -32,12 +32,15 @@ from d365setup.model import (
 from d365setup.proof import Proof, TestResult, Unmet
 from d365setup.report import (
     Checked,
+    Declared,
     Document,
     ErrorReport,
+    Exported,
     History,
     Problem,
     Recorded,
     Simulated,
+    Untouched,
     Validation,
     Verification,
 )
@@ -113,6 +116,24 @@ def comparison(said: str) -> Comparison:
     return Comparison(side, side, found, 1, (NotCompared(said, "both", said),))
 
 
+def exported(said: str) -> Exported:
+    own = ResourceId("queue", said)
+    states = ("left out", "referred to", "in part")
+    return Exported(
+        environment(said),
+        said,
+        said,
+        "ab" * 32,
+        "written",
+        said,
+        part={"queue": (said,)},
+        things=(Declared(own, only_refers=True),),
+        untouched=tuple(Untouched(own, state, said) for state in states),
+        unread=(said,),
+        variables={"variable": said},
+    )
+
+
 def by_hand(said: str) -> Checklist:
     task = Task(said, said, said, (said, said), ((said, said),), said, said)
     return Checklist(said, "ab" * 32, said, said, said, (task, replace(task, values=(), check="")))
@@ -164,6 +185,7 @@ def documents(said: str) -> dict[str, Document]:
         ),
         "checklist": by_hand(said),
         "comparison": comparison(said),
+        "export": exported(said),
         "fleet": fleet(said),
         "evidence": Inspection((Inspected(said, "altered", "wrong", None, (said,), (said,)),)),
     }

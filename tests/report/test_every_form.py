@@ -94,6 +94,7 @@ CHECKS: dict[Form, Any] = {
 }
 
 
+@pytest.mark.no_cover  # tracing would double the time; what it runs is measured elsewhere
 @pytest.mark.parametrize(("name", "form"), PAIRS)
 @pytest.mark.parametrize("said", HOSTILE, ids=lambda said: ascii(said[:12]))
 def test_a_hostile_name_harms_no_form(name: str, form: Form, said: str) -> None:
@@ -130,7 +131,7 @@ def test_the_samples_have_every_form(name: str) -> None:
 def test_what_judges_nothing_has_no_verdicts() -> None:
     has = {name: forms(document) for name, document in documents("x").items()}
     plain = {name for name, found in has.items() if found == PLAIN}
-    assert plain == {"doctor", "history", "recorded", "evidence", "push", "checklist", "comparison"}
+    assert plain == {"doctor", "history", "recorded", "evidence", "push", "checklist", "comparison", "export"}
     assert all(found == FORMS for name, found in has.items() if name not in plain)
     with pytest.raises(ValueError, match="History has no sarif"):
         render(documents("x")["history"], "sarif")

@@ -36,6 +36,7 @@ def shown(markup: str) -> str:
 @settings(deadline=None)  # no test here is about time
 @given(st.text(st.characters(codec=None), min_size=1, max_size=40), st.sampled_from(["", "x "]))
 @example("    four blanks", "")
+@example("\xa0no blank", "")
 @example("- a list", "")
 @example("1. a list", "")
 @example("1) a list", "")

@@ -24,6 +24,8 @@ from d365setup.survey.people import MOST_PEOPLE
 from . import rule_text
 from .site import Site, site
 
+pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
+
 QUEUES, PEOPLE, STREAMS, RULES, BOTS, EACH = 500, 5000, 200, 100, 20, 20  # each person is in so many queues
 PAGE = 5000  # rows, of the service
 BATCHES = 4
@@ -170,7 +172,7 @@ def test_a_part_asks_about_its_own_queues_only(large: Site) -> None:
 
 def test_its_snapshot_comes_back(center: ContactCenter) -> None:
     some = replace(center, workstreams=center.workstreams[:3])
-    assert load(dump(some)) == replace(some, origin="snapshot")
+    assert load(dump(some)).center == replace(some, origin="snapshot")
 
 
 class _Row(dict[str, Any]):

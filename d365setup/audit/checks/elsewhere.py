@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from d365setup.audit.checking import Check, Result, Seen, check
 from d365setup.audit.findings import Unchecked
 
+CHECK = "`d365setup healthbot check` looks there"
 _REASONS = {
     "C04": "how long transcripts are kept, in Dataverse and in the Health Bot, is a question for who runs them",
-    "C05": "the Health Bot's log retention is in its backup (dataRetentionDays), which is not read",
-    "C06": "whether texts go to Application Insights is in the Health Bot's backup (customTelemetryPHI), not read here",
+    "C05": f"the Health Bot's log retention (dataRetentionDays) is in its backup: {CHECK}",
+    "C06": f"whether texts go to Application Insights (customTelemetryPHI) is in the Health Bot's backup: {CHECK}",
     "C10": "when API_JWT_SECRET was last changed is recorded nowhere a program could read: ask who rotates it",
-    "C11": "no backup of the Health Bot was looked at: ask where they are kept, and who can read them",
+    "C11": f"no backup of the Health Bot was looked at for secrets: {CHECK}; who can read backups is for you to ask",
     "C12": "whether a customer-managed key is used is known to Azure Resource Manager, which is not read",
     "C14": "how people get into the Health Bot's portal is known to Azure Resource Manager, which is not read",
-    "C16": "no exported scenario was looked at: author names are in those files",
+    "C16": f"no exported scenario was looked at for names of authors: {CHECK}",
 }
 
 

@@ -14,7 +14,7 @@ from d365setup.audit.checks.handed_over import about_scenario
 from d365setup.audit.findings import Subject, Unchecked
 from d365setup.playbook import Playbook, Scenario
 
-BACKUP = "what the bot's own scenarios send is in the Health Bot's backup, which is not read"
+BACKUP = "what the bot's own scenarios send is in the bot: `d365setup healthbot check` looks there"
 IDENTITY_KEYS = ("Name", "Email", "Phone", "CaseNumber")  # each makes Omnichannel link a record
 
 # Parts of a name, as words: `PatientName`, `date_of_birth` and `Your symptoms?` all hold one.

@@ -19,7 +19,7 @@ def changed_lately(seen: Seen) -> Iterator[Result]:
         age = _age(modified_on, seen.now)
         if age is not None and age < SETTLES:
             minutes = max(0, int(age.total_seconds() // 60))
-            told = f"it was changed {minutes} min ago, and routing may still go by what it was before"
+            told = f"it was changed {minutes} min ago (an apply counts), and routing may still go by what was before"
             yield finding("R26", subject, told, changed=modified_on)
 
 

@@ -13,7 +13,7 @@ from d365setup.report.comment.auditing import ready_sections
 from d365setup.report.comment.fitting import Section, Sheet
 from d365setup.report.comment.markup import link
 from d365setup.report.comment.page import MARKS, THINGS, Page, noted, rows, tests, tests_told
-from d365setup.report.documents import Document, Verification
+from d365setup.report.documents import UNRESOLVED, Document, Verification
 from d365setup.report.shortened import NAME
 
 _FIELDS = 8  # of one change
@@ -38,6 +38,7 @@ def verification_sheet(found: Verification, page: Page) -> Sheet:
     """What differs, and whether hand-offs are ready."""
     plan = found.plan
     told = f"**Drift: {_counted(plan)}**" if plan.changes else f"**In line: {number(plan.unchanged, 'thing')}**"
+    told = f"**{UNRESOLVED}, see below**" if found.unresolved else told
     repair = ["`d365setup apply` would repair it"] if plan.changes else []
     heading = f"Verification of {_environment(plan.environment, page)}"
     ready = [_readiness(found)] if found.readiness else []
@@ -81,7 +82,8 @@ def _did(run: Run, page: Page) -> str:
 
 def _environment(environment: Environment, page: Page) -> str:
     name = page.say(environment.name or environment.organization_id or environment.url, NAME)
-    return link(name, page.show(environment.url))
+    then = f" as a snapshot shows it at {page.say(environment.taken_at, NAME)}" if environment.taken_at else ""
+    return f"{link(name, page.show(environment.url))}{then}"
 
 
 def _counted(plan: Plan) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from d365setup.fleet.results import GOOD, FleetRun, Result
-from d365setup.report.as_fleet import counted, differing
+from d365setup.report.as_fleet import agreement, counted, differing, going_on
 from d365setup.report.comment.fitting import Section, Sheet
 from d365setup.report.comment.page import MARKS, Page, rows
 from d365setup.report.shortened import NAME
@@ -26,6 +26,8 @@ def fleet_sheet(fleet: FleetRun, page: Page) -> Sheet:
     summary = [f"{mark}**{counted(fleet)}**"]
     summary += [page.say(fleet.stopped)] if fleet.stopped else []
     summary += [f"run {page.say(fleet.run, NAME)}"] if fleet.run else []
+    summary += [page.say(agreement(fleet))] if agreement(fleet) else []
+    summary += [f"*next:* {page.say(' '.join(following))}"] if (following := going_on(fleet)) else []
     bad = [each for each in fleet.results if each.state not in GOOD]
     good = [each for each in fleet.results if each.state in GOOD]
     columns = ("Environment", "State", "Wave", "Why")

@@ -25,7 +25,7 @@ _PUNCTUATION = re.compile(r"[\\`*_{}\[\]()!~]")
 _ENTITY = re.compile(r"[&<>@#|$]")
 _ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|(www)(\.)")
 _REFERENCE = re.compile(r"(?i)\b(gh)-(?=[0-9])")
-_LINE_START = re.compile(r"^([ ]|[-+=:])|^[0-9]+(?=[.])")
+_LINE_START = re.compile(r"^(\s|[-+=:])|^[0-9]+(?=[.])")  # some renderers strip more than blanks
 _DOTS = {":": "&#58;", ".": "&#46;"}
 
 

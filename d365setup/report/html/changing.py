@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from d365setup.model import Action, Change, Failure, FieldChange, Note, Outcome, Plan, Run, Status
 from d365setup.report.as_json import plain, warnings
 from d365setup.report.diagram.wording import counted
-from d365setup.report.documents import Verification
+from d365setup.report.documents import UNRESOLVED, Verification
 from d365setup.report.html.auditing import AuditView, audit_view
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ def _verdict(document: Plan | Run | Verification, rows: tuple[Row, ...]) -> str:
             return "Stopped before the end"
         told = ", ".join(f"{count} {status}" for status, count in _counted(row.status for row in rows))
         return told or f"Nothing to change: {counted(unchanged, 'thing is', 'things are')} as the playbook says"
+    if isinstance(document, Verification) and document.unresolved:
+        return UNRESOLVED[0].upper() + UNRESOLVED[1:]
     if not rows:
         in_line = f"{counted(unchanged, 'thing is', 'things are')} as the playbook says"
         return f"{_trouble(document)}{in_line}" if document.exit_code else f"In line: {in_line}"

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from d365setup.report.conversation import chosen, ending, happened, is_good, verdict
 from d365setup.report.diagram import Diagram, diagram
 from d365setup.report.documents import Simulated
 from d365setup.report.html.auditing import ORIGINS
-from d365setup.routing import Escalated, Event, Leg, Start, Transferred
-
-_BY = {
-    "fallback queue": "the fallback queue: no rule matched",
-    "work stream bot": "the work stream's own bot comes first",
-    "overflow": "where overflow leads",
-    "transfer": "where it was transferred to",
-    "nothing": "no rule matched, and there is no fallback queue",
-    "cannot decide": "it cannot be decided which",
-    "end": "the conversation is over",
-}
+from d365setup.routing import Leg
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ def simulation_view(found: Simulated, show: Callable[[str], str]) -> SimulationV
     known = found.center.workstream(simulation.workstream) is not None
     return SimulationView(
         f"A conversation in {simulation.workstream}",
-        _verdict(found),
+        _sentence(verdict(found)),
         _level(found),
         found,
         ORIGINS[found.center.origin],
@@ -67,46 +58,21 @@ def simulation_view(found: Simulated, show: Callable[[str], str]) -> SimulationV
 
 
 def _step(number: int, strict: Leg, loose: Leg) -> Step:
-    end, other = ending(strict), ending(loose)
-    by = f"chosen by the rule {strict.rule}" if strict.chosen_by == "rule" else _BY[strict.chosen_by]
-    return Step(number, _happened(strict.event), strict, by, end, _leg_level(strict), other if other != end else "")
+    end, other = _sentence(ending(strict)), _sentence(ending(loose))
+    said = happened(strict.event)
+    begins_with_name = bool(getattr(strict.event, "bot", ""))
+    level, otherwise = _leg_level(strict), other if other != end else ""
+    return Step(number, said if begins_with_name else _sentence(said), strict, chosen(strict), end, level, otherwise)
 
 
-def _happened(event: Event) -> str:
-    match event:
-        case Start():
-            return "A patient begins"
-        case Escalated(bot=bot):
-            return f"{bot or 'The bot'} hands over"
-        case Transferred(queue=queue):
-            return f"A person transfers it to the queue {queue}"
-    return "Somebody closes the conversation"
-
-
-def ending(leg: Leg) -> str:
-    """How a step ends, in a few words."""
-    if leg.chosen_by == "end":
-        return "Closed, as asked"
-    if leg.closed:
-        return "Closed by the system: the patient is left without an answer"
-    if leg.waits:
-        return "Waits for ever: nobody in the queue can be given it"
-    if leg.answer == "bot":
-        return f"Answered by the bot {leg.answered_by}"
-    if leg.answer == "person":
-        return f"Answered by a person{f' ({leg.answered_by})' if leg.answered_by else ''}"
-    return "Cannot be decided" if leg.answer == "unknown" else "Nobody answers"
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _leg_level(leg: Leg) -> str:
-    if leg.answer in ("bot", "person") or leg.chosen_by == "end":
+    if is_good(leg):
         return "good"
     return "warning" if leg.answer == "unknown" else "error"
-
-
-def _verdict(found: Simulated) -> str:
-    strict, loose = ending(found.simulation.strict.last), ending(found.simulation.loose.last)
-    return strict if strict == loose else "It depends on how texts are compared; see where the readings differ"
 
 
 def _level(found: Simulated) -> str:
