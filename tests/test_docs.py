@@ -315,7 +315,9 @@ def test_playbook_snippets_load(fence: Fence, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fence", of_language("yaml"), ids=named)
 def test_yaml_is_yaml(fence: Fence) -> None:
-    assert yaml.safe_load(fence.text)
+    documents = list(yaml.safe_load_all(fence.text))
+    assert documents
+    assert all(documents)
 
 
 def test_the_gate_runs_in_ci_on_both_ends_of_the_supported_range() -> None:

@@ -28,7 +28,7 @@ from d365setup.errors import UsageError
 from d365setup.evidence.chain import sha256
 from d365setup.journal import Runs
 from d365setup.kinds import discover, specs
-from d365setup.playbook import Environ, Playbook, environment, load_file
+from d365setup.playbook import COMMAND_LINE, Environ, Giver, Playbook, environment, load_file
 from d365setup.report.visible import visible
 from d365setup.session import Session
 
@@ -112,9 +112,9 @@ class Waits:
         return is_news
 
 
-def loaded(path: Path, given: Given, around: Surroundings, *, examples: bool) -> Playbook:
-    """The playbook; raises PlaybookError with all its mistakes."""
-    return load_file(path, specs(discover()), given.variables, around.for_playbooks, examples=examples)
+def loaded(path: Path, given: Given, around: Surroundings, *, examples: bool, giver: Giver = COMMAND_LINE) -> Playbook:
+    """The playbook; raises PlaybookError with all its mistakes. ``giver`` is who gives what is given, for them."""
+    return load_file(path, specs(discover()), given.variables, around.for_playbooks, examples=examples, giver=giver)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import Literal
 import click
 
 from d365setup.cli.fleet_call import Wide, carried_out, order_of, prepared, with_wide
+from d365setup.cli.fleet_options import check_prune, handed_on, with_require_healthbot
 from d365setup.cli.options import gathered, taught, with_output
 from d365setup.cli.output import Output
 from d365setup.cli.removing import with_prune
 from d365setup.cli.testing import with_skip_tests
-from d365setup.errors import Refused
 
 _HELP = taught(
     "Bring each environment of a fleet to what its playbook says, wave by wave. Each is a process of its own: one that "
@@ -35,16 +35,14 @@ class Choices:
     yes: bool = False
     prune: bool = False
     skip_tests: bool = False
+    require_healthbot: bool = False
     on_error: Literal["leave", "rollback"] = "leave"
 
     @property
     def options(self) -> Iterator[str]:
         """As each environment's command takes them."""
         yield "--yes"
-        if self.prune:
-            yield "--prune"
-        if self.skip_tests:
-            yield "--skip-tests"
+        yield from handed_on(prune=self.prune, skip_tests=self.skip_tests, require_healthbot=self.require_healthbot)
         if self.on_error == "rollback":
             yield "--on-error=rollback"
 
@@ -55,6 +53,7 @@ _with_choices = gathered(
     click.option("--yes", is_flag=True, help="Do not ask; needed where no terminal is."),
     with_prune,
     with_skip_tests,
+    with_require_healthbot,
     click.option(
         "--on-error",
         type=click.Choice(["leave", "rollback"]),
@@ -74,6 +73,5 @@ def command(fleet: Path, *, choices: Choices, wide: Wide, output: Output) -> int
     """Read the file, ask, apply wave by wave."""
     options = tuple(choices.options)
     ready = prepared(fleet, wide, "apply", options)
-    if choices.prune and not ready.fleet.limits.prune:
-        raise Refused("the fleet file says `prune: false`: nothing is pruned in this fleet; leave --prune out")
+    check_prune(ready.fleet, prune=choices.prune)
     return carried_out(ready, wide, order_of("apply", ready, wide, output, options), output, yes=choices.yes)

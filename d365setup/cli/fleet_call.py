@@ -1,38 +1,34 @@
-"""What the fleet's commands share: their options, the way from the file to a run, and what is shown meanwhile."""
+"""What the fleet's commands share: their options, and the way from the file to a run."""
 
 from __future__ import annotations
 
+import secrets
 import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import click
 
 from d365setup.cli.environment import Surroundings
-from d365setup.cli.fleet_playbooks import Declared, playbooks
+from d365setup.cli.fleet_playbooks import playbooks
+from d365setup.cli.fleet_rolling import THREADS, Means, Prepared, Sides, rolled_out
 from d365setup.cli.options import age, gathered, seconds
 from d365setup.cli.output import Output
-from d365setup.cli.stopping import stoppable
 from d365setup.errors import Refused, UsageError
 from d365setup.fleet.choosing import Batch, chosen, frozen, waves
-from d365setup.fleet.entries import Environment, Fleet
 from d365setup.fleet.file import load
+from d365setup.fleet.joining import joined
+from d365setup.fleet.luggage import packed
+from d365setup.fleet.order import Order
 from d365setup.fleet.record import Past, Record
-from d365setup.fleet.results import LEFT_OUT, Command, FleetRun, Result
-from d365setup.fleet.running import Rollout, run_fleet
-from d365setup.fleet.working import Order, perform
+from d365setup.fleet.results import GOOD, Command, Result
 from d365setup.kinds import discover
 from d365setup.report.visible import visible
 
-_OFTEN = 0.2  # seconds between two looks whether somebody wants to stop, during a pause
-_SHOWN = 6  # environments named as running
+_MOST_HERE = 256  # processes at a time on this machine
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,8 @@ class Wide:
     """Which environments, how many at a time, and how patient."""
 
     only: tuple[str, ...] = ()
-    workers: int = 8
+    workers: int | None = None
+    scheduler: str | None = None
     timeout: float = 900.0
     resume: str | None = None
     state_dir: Path | None = None
@@ -62,11 +59,14 @@ with_wide = gathered(
     ),
     click.option(
         "--workers",
-        type=click.IntRange(1, 256),
-        default=8,
-        show_default=True,
+        type=click.IntRange(1, 10_000),
         metavar="N",
-        help="How many environments at a time.",
+        help="How many environments at a time. [default: 8; with --scheduler as many as its workers take]",
+    ),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Do the work on a Dask cluster: tcp://HOST:8786 or tls://HOST:8786 (docs/fleet.md).",
     ),
     click.option(
         "--timeout",
@@ -100,55 +100,21 @@ with_wide = gathered(
 )
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A fleet ready to go: the environments meant, and what their playbooks declare."""
-
-    fleet: Fleet
-    environments: tuple[Environment, ...]
-    declared: Declared
-
-
-@dataclass
-class Watch:
-    """What somebody at a terminal sees: each end as it comes, and what is running."""
-
-    count: int
-    running: dict[str, None] = field(default_factory=dict)
-    ended: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def began(self, name: str) -> None:
-        """Called by the thread that begins it."""
-        with self.lock:
-            self.running[name] = None
-
-    def over(self, result: Result) -> None:
-        """One line, on a terminal."""
-        with self.lock:
-            self.running.pop(result.environment, None)
-            self.ended += 1
-            now = list(self.running)
-        if sys.stderr.isatty():
-            more = f" and {len(now) - _SHOWN} more" if len(now) > _SHOWN else ""
-            tail = f"; running: {', '.join(now[:_SHOWN])}{more}" if now else ""
-            took = f"{result.seconds:.1f} s"
-            click.echo(
-                visible(f"{self.ended}/{self.count}  {result.state}  {result.environment}  {took}{tail}"), err=True
-            )
-
-
 def prepared(file: Path, wide: Wide, command: Command, options: Sequence[str]) -> Prepared:
     """Read the file and every playbook it names. Raises FleetError with all mistakes, before anything is sent."""
     fleet = load(file, discover())
     environments = chosen(fleet, wide.only)
-    return Prepared(fleet, environments, playbooks(environments, (command, *options)))
+    declared = playbooks(environments, (command, *options))
+    if wide.scheduler is not None:  # workers have none of our variables
+        known = declared.variables
+        environments = tuple(replace(each, variables=known[each.name] | each.variables) for each in environments)
+    return Prepared(fleet, environments, declared)
 
 
 def carried_out(ready: Prepared, wide: Wide, order: Order, output: Output, *, yes: bool = True) -> int:
     """Run it and print what became of it; the answer is the exit code."""
     folder = Path(order.state_dir)
-    with closing(Record(folder, wide.resume or "")) as record:
+    with _means(ready, wide, order) as means, closing(Record(folder, wide.resume or "")) as record:
         past = record.past() if wide.resume else Past(order.command)
         if past.command != order.command:
             raise UsageError(f"run {record.run} was a fleet {past.command}: go on with that, or leave --resume out")
@@ -156,47 +122,20 @@ def carried_out(ready: Prepared, wide: Wide, order: Order, output: Output, *, ye
         if not yes and todo:
             _ask(ready, todo, output)
         record.began(order.command, ready.fleet.file)
-        return output.emit(_rolled_out(ready, wide, order, _Sides(todo, settled, record)))
+        return output.emit(rolled_out(ready, means, order, Sides(todo, settled, record)))
 
 
-@dataclass(frozen=True)
-class _Sides:
-    """What is left to do, wave by wave; what is settled already; where it is recorded."""
-
-    todo: tuple[Batch, ...]
-    settled: tuple[Result, ...]
-    record: Record
-
-
-def _rolled_out(ready: Prepared, wide: Wide, order: Order, sides: _Sides) -> FleetRun:
-    found = {each.environment: each for each in sides.settled}
-    watch = Watch(sum(len(each.environments) for each in sides.todo))
-    in_waves = order.command == "apply" and bool(ready.fleet.waves)
-    limit = ready.fleet.max_failed if order.command == "apply" else 100
-    with stoppable() as stop, ThreadPoolExecutor(wide.workers, "fleet") as executor:
-
-        def job(environment: Environment) -> Result:
-            if rollout.stopped:
-                return Result(environment.name, environment.url, "not started", message=rollout.stopped)
-            watch.began(environment.name)
-            return perform(order, environment, stop)
-
-        run = partial(run_fleet, job=job, executor=executor)
-        rollout = Rollout(sides.todo, run, partial(_between, stop), limit)
-        for ended in rollout.results():
-            result = ended if in_waves else replace(ended, wave="")
-            watch.over(result)
-            found[result.environment] = result
-            if result.state not in LEFT_OUT:
-                sides.record.ended(result, ready.declared.told[result.environment])
-        interrupted = stop()
-    results = tuple(found[each.name] for each in ready.environments)
-    things = {} if order.command == "audit" else ready.declared.things  # an audit's rows are what it found
-    declared = tuple(things.get(each.name, ()) for each in ready.environments)
-    stopped = "interrupted" if interrupted else rollout.stopped
-    return FleetRun(
-        order.command, ready.fleet.file, results, declared, sides.record.run, stopped, interrupted=interrupted
-    )
+@contextmanager
+def _means(ready: Prepared, wide: Wide, order: Order) -> Iterator[Means]:
+    """Threads, or the cluster; what is wrong with that is told before anything is recorded or sent."""
+    if wide.scheduler is not None:
+        luggage = packed(order, ready.declared.texts, secrets.token_hex(8))
+        with joined(wide.scheduler) as link:
+            yield Means(wide.workers, link, luggage, wide.max_wait)
+        return
+    if wide.workers and wide.workers > _MOST_HERE:
+        raise UsageError(f"--workers {wide.workers}: here it can be {_MOST_HERE} at most; a cluster takes more")
+    yield Means(wide.workers or THREADS)
 
 
 def _sorted_out(ready: Prepared, past: Past, command: Command) -> tuple[tuple[Batch, ...], tuple[Result, ...]]:
@@ -205,7 +144,7 @@ def _sorted_out(ready: Prepared, past: Past, command: Command) -> tuple[tuple[Ba
     now = datetime.now(UTC)
     for each in ready.environments:
         told, result = past.done.get(each.name, ("", None))
-        if result is not None and told == ready.declared.told[each.name] and _is_done(result):
+        if result is not None and told == ready.declared.told[each.name] and result.state in GOOD:
             settled[each.name] = replace(result, earlier=True)
         elif command == "apply" and (why := frozen(ready.fleet, each, now)):
             settled[each.name] = Result(each.name, each.url, "frozen", message=why, cure=_THAWED)
@@ -215,26 +154,6 @@ def _sorted_out(ready: Prepared, past: Past, command: Command) -> tuple[tuple[Ba
 
 
 _THAWED = "wait, or except it in the fleet file's `freeze`, by name"
-
-
-def _is_done(result: Result) -> bool:
-    return not result.is_broken and result.state not in LEFT_OUT and result.state != "by hand"
-
-
-def _between(stop: Callable[[], bool], batch: Batch, following: Batch) -> str:
-    """Wait, and ask where a gate is; "" to go on."""
-    until = time.monotonic() + batch.wave.seconds
-    while time.monotonic() < until and not stop():
-        time.sleep(min(_OFTEN, max(0.0, until - time.monotonic())))
-    if stop():
-        return "interrupted"
-    if not batch.wave.gate:
-        return ""
-    told = f"the gate behind wave {batch.wave.of} is shut"
-    if not sys.stdin.isatty():
-        return told
-    click.echo(f"wave {batch.wave.of} is done; go on with {following.wave.of}? [y/N] ", nl=False, err=True)
-    return "" if sys.stdin.readline().strip().lower() in ("y", "yes") else told
 
 
 def _ask(ready: Prepared, todo: Sequence[Batch], output: Output) -> None:

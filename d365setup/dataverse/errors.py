@@ -163,7 +163,7 @@ class AlreadyExists(PreconditionFailed):
 class Stale(PreconditionFailed):
     """The row changed since it was read."""
 
-    default_hint = "read again and decide anew"
+    default_hint = "somebody changed it since it was read: run the command again"
 
 
 class Throttled(ServiceError):
@@ -202,7 +202,7 @@ class ReadFailed(DataverseError):
         self.errors = dict(sorted(errors.items()))
         self.first = next(iter(self.errors.values()))
         first, others = self.first, len(self.errors) - 1
-        message = first.message + (f" (and {others} more of the same wave)" if others else "")
+        message = first.message + (f" (and {others} more beside it)" if others else "")
         super().__init__(
             message,
             status=first.status,

@@ -102,6 +102,7 @@ class Transport:
         self._read_only = read_only
         self._limit = limit
         self._hint: int | None = None
+        self._has_answered = False
         self._max_bytes = max_bytes
 
     @property
@@ -153,7 +154,7 @@ class Transport:
             raise ReadOnlyViolation(f"this client only reads; refused to send {first}")
 
     def _deliver(self, wire: _Wire, understand: Callable[[RawReply], T], *, safe: bool) -> T:
-        patience = Patience(self._gate, self._policy, self.stats, safe=safe)
+        patience = Patience(self._gate, self._policy, self.stats, safe=safe, is_known=self._has_answered)
         return patience.run(lambda: understand(self._accepted(wire, patience)))
 
     def _accepted(self, wire: _Wire, patience: Patience) -> RawReply:
@@ -195,6 +196,7 @@ class Transport:
             error = ConnectionLost(no_answer(self.address, found), request_id=own_id)
         else:
             exchange = replace(exchange, service_request_id=request_id(raw.headers), status=raw.status)
+            self._has_answered = True
             return raw
         finally:
             self.exchanges.add(exchange)

@@ -109,9 +109,11 @@ class Policy:
     """How patient a client is; clock, sleep and jitter are handed in so that no test waits.
 
     `tries` does not count those the service put off to a time it named: for them `max_wait` is the limit.
+    `first_tries` is for connections to an address that never answered: it is more often wrong than out of reach.
     """
 
     tries: int = 5
+    first_tries: int = 3
     max_wait: float = 300.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -137,13 +139,17 @@ def may_send_again(error: BaseException | None, *, safe: bool) -> bool:
 
 
 class Patience:
-    """The tries of one request, capped in number and in seconds waited."""
+    """The tries of one request, capped in number and in seconds waited.
 
-    def __init__(self, gate: Gate, policy: Policy, stats: Stats, *, safe: bool) -> None:
+    `is_known` says that the address answered before.
+    """
+
+    def __init__(self, gate: Gate, policy: Policy, stats: Stats, *, safe: bool, is_known: bool = True) -> None:
         self._gate = gate
         self._policy = policy
         self._stats = stats
         self._safe = safe
+        self._is_known = is_known
         self._waited = 0.0
         self._served = float("-inf")  # the gate time this request has waited for already
         self._put_off = 0  # tries the service answered with a time to come back
@@ -194,7 +200,11 @@ class Patience:
     def _enough(self, state: tenacity.RetryCallState) -> bool:
         would_wait = self._waited + state.upcoming_sleep
         tries = state.attempt_number - self._put_off
-        return tries >= self._policy.tries or would_wait > self._policy.max_wait
+        return tries >= self._most(_error(state)) or would_wait > self._policy.max_wait
+
+    def _most(self, error: BaseException | None) -> int:
+        is_stranger = isinstance(error, ConnectFailed) and not self._is_known
+        return min(self._policy.first_tries, self._policy.tries) if is_stranger else self._policy.tries
 
     def _sleep(self, seconds: float) -> None:
         """Called between tries. After a 429 the gate does the waiting, for this request as for all others."""

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from d365setup.errors import Refused
 
 _OFTEN = 0.2  # seconds between two tries
+_BUSY = "another run is at work on this environment; wait until it ends"
 
 
 @contextmanager
@@ -20,8 +23,9 @@ def alone(file: Path, until: float) -> Iterator[tuple[int, ...]]:
 
     Raises Refused where somebody else still holds it at ``until`` (`time.monotonic`).
     """
-    if sys.platform == "win32":  # no lock can be handed down there: children of a killed run may overlap with its next
-        yield ()
+    if sys.platform == "win32":  # no lock can be handed down there: the child of a killed run may overlap with the next
+        with by_us(file, until):
+            yield ()
         return
     import fcntl  # noqa: PLC0415  # not on Windows
 
@@ -29,11 +33,25 @@ def alone(file: Path, until: float) -> Iterator[tuple[int, ...]]:
     try:
         while not _taken(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)):
             if time.monotonic() > until:
-                raise Refused("another run is at work on this environment; wait until it ends")
+                raise Refused(_BUSY)
             time.sleep(_OFTEN)
         yield (descriptor,)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def by_us(file: Path, until: float) -> Iterator[None]:
+    """Hold it ourselves, where no process can be given it: two runs that both live never work on one environment."""
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=max(0.0, until - time.monotonic()), poll_interval=_OFTEN)
+    except Timeout:
+        raise Refused(_BUSY) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _taken(lock: Callable[[], None]) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from d365setup.dataverse.address import Address
 from d365setup.model import NOWHERE, Source, canonical_guid, hidden
@@ -24,7 +25,11 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def _url(text: str) -> str:
-    return Address.parse(text).origin
+    try:
+        return Address.parse(text).origin
+    except ValueError as error:
+        told = str(error)  # one that begins with the address is a sentence of its own
+        raise ValueError(f"cannot be used: {told}" if told[:1].isalpha() else told) from None
 
 
 def _moment(text: str) -> str:
@@ -42,13 +47,36 @@ def _pause(text: str) -> str:
     return text
 
 
+def _digits(value: object) -> object:
+    """A number without its % is told as what it lacks, not as a type."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        told = "is no name: it has letters, digits, '.', '_' and '-', a letter or digit first, 100 at most"
+        raise ValueError(told)
+    return text
+
+
 def _share(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,3}%", text) or int(text[:-1]) > 100:
         raise ValueError("is no share: write it like 10%")
     return text
 
 
+def _organization(text: str) -> str:
+    """An id as the service writes it, or a name."""
+    if not text.strip():
+        raise ValueError("is empty, and would expect nothing; name the organization or its id")
+    with suppress(ValueError):
+        return canonical_guid(text)
+    return text
+
+
 def _wave(text: str) -> str:
+    if not re.fullmatch(_WAVE, text):
+        raise ValueError("is no wave: write a group, a label, a name, a share like 10%, or rest")
     if text.endswith("%") and not 1 <= int(text[:-1]) <= 100:
         raise ValueError("is no share of the environments: write it like 10%")
     return text
@@ -75,7 +103,7 @@ def _public(text: str) -> str:
         raise ValueError("is neither an id nor the name of an environment variable in capitals") from None
 
 
-Name = Annotated[str, StringConstraints(pattern=NAME)]
+Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME, "examples": ["north"]})]
 Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"examples": ["https://contoso.crm.dynamics.com"]})]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Reference = Annotated[
@@ -86,9 +114,15 @@ Public = Annotated[
 ]
 Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"examples": ["2027-01-03"]})]
 Pause = Annotated[str, AfterValidator(_pause), Field(json_schema_extra={"examples": ["10m"]})]
-Share = Annotated[str, AfterValidator(_share), Field(json_schema_extra={"pattern": "^[0-9]{1,3}%$"})]
-WaveName = Annotated[
-    str, StringConstraints(pattern=_WAVE), AfterValidator(_wave), Field(json_schema_extra={"examples": ["canary"]})
+Share = Annotated[
+    str, BeforeValidator(_digits), AfterValidator(_share), Field(json_schema_extra={"pattern": "^[0-9]{1,3}%$"})
+]
+WaveName = Annotated[str, AfterValidator(_wave), Field(json_schema_extra={"pattern": _WAVE, "examples": ["canary"]})]
+Organization = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_organization),
+    Field(json_schema_extra={"examples": ["Contoso Health"]}),
 ]
 Labels = Annotated[tuple[Name, ...], Field(max_length=50)]
 Variables = Annotated[dict[Text, Text], Field(max_length=200)]
@@ -132,6 +166,7 @@ class Environment:
 
     name: Name
     url: Url
+    organization: Organization | None = None
     group: Name | None = None
     labels: Labels = ()
     playbook: Text | None = None

@@ -10,15 +10,16 @@ waves: [canary, 10%, rest]
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from d365setup.errors import FleetError, PlaybookError, UsageError
 from d365setup.fleet import table
-from d365setup.fleet.entries import Environment, Fleet, Freeze, Head, Limits, SignIn, Wave, is_variable, moment, settled
+from d365setup.fleet.checking import check
+from d365setup.fleet.entries import Environment, Fleet, Freeze, Head, Limits, Wave, is_variable, settled
 from d365setup.fleet.secrecy import is_named_secret, is_opaque, is_secret
-from d365setup.model import fold
-from d365setup.playbook.mistakes import Mistakes, meant, shown
+from d365setup.playbook.mistakes import Mistakes, shown
 from d365setup.playbook.nodes import Entry, Fields, Items, Node, Scalar, values
 from d365setup.playbook.reading import MAX_BYTES, Manner, read
 from d365setup.playbook.sections import items_of
@@ -26,12 +27,13 @@ from d365setup.playbook.shapes import shape
 from d365setup.playbook.wording import tell_empty, unknown
 
 FORMAT = 1
-REST = "rest"
 START = f"a fleet file starts with `fleet: {FORMAT}`"
 _LISTS = ("environments", "freeze", "waves")
 _HEAD = ("playbook", "variables", "sign_in", "environments_from", "limits", "max_failed")
 _KEYS = ("fleet", *_HEAD, *_LISTS)
+_REFERENCES = ("secret", "token", "certificate_password", "healthbot_secret")  # keys that name a variable
 _HIDDEN = "(a value that looks like a secret)"
+_HIDDEN_URL = "(an address with a user name or password)"
 T = TypeVar("T")
 
 
@@ -89,7 +91,7 @@ def _fleet(root: Node, file: str, kinds: Collection[str], mistakes: Mistakes) ->
         return None
     _check_keys(root, mistakes)
     _refuse_secrets(root, mistakes)
-    head = shape(Head, "fleet file").read(root.without("fleet", *_LISTS), mistakes, {}) or Head()
+    head = _head(root, mistakes)
     found = tuple(settled(each, head, str(Path(file).parent)) for each in _environments(root, head, file, mistakes))
     fleet = Fleet(
         file,
@@ -99,8 +101,18 @@ def _fleet(root: Node, file: str, kinds: Collection[str], mistakes: Mistakes) ->
         tuple(_read(Wave, "wave", _wave_nodes(root, mistakes), mistakes)),
         int(head.max_failed[:-1]) if head.max_failed else None,
     )
-    _check(fleet, root, kinds, mistakes)
+    check(fleet, root, kinds, mistakes)
     return fleet
+
+
+def _head(root: Fields, mistakes: Mistakes) -> Head:
+    """Read key by key: what is wrong with one must not hide the others, nor what follows from them."""
+    head = Head()
+    for name in (each for each in _HEAD if each in root.by_name):
+        alone = root.without(*(each for each in root.by_name if each != name))
+        found = shape(Head, "fleet file").read(alone, mistakes, {})
+        head = replace(head, **{name: getattr(found, name)}) if found else head
+    return head
 
 
 def _environments(root: Fields, head: Head, file: str, mistakes: Mistakes) -> Iterator[Environment]:
@@ -136,78 +148,14 @@ def _wave_nodes(root: Fields, mistakes: Mistakes) -> Iterator[Fields]:
             mistakes.add(item.source, "a wave is a group, a label, a share like 10%, or rest")
 
 
-# -- what is wrong with it as a whole ---------------------------------------------------------------------------------
-
-
-def _check(fleet: Fleet, root: Fields, kinds: Collection[str], mistakes: Mistakes) -> None:
-    if not {"environments", "environments_from"} & root.by_name.keys():
-        mistakes.add(root.source, "'environments' is missing: the list of them, or environments_from: a CSV file")
-    elif not fleet.environments and not mistakes.found:
-        mistakes.add(root.source, "there are no environments: list one at least")
-    _tell_twins(fleet, mistakes)
-    for each in fleet.environments:
-        if each.playbook is None:
-            told = f"the environment {shown(each.name)} has no playbook: give it one, or one for all at the top"
-            mistakes.add(each.source, told)
-        _check_sign_in(each.sign_in, each, mistakes)
-    for kind in fleet.limits.removals:
-        if kind not in kinds:
-            at = root.by_name["limits"].value.source
-            mistakes.add(at, f"{shown(kind)} is no kind of thing{meant(kind, kinds)}")
-    if not mistakes.found:  # an environment with a mistake is not there, and its name would be missed
-        _check_words(fleet, root, mistakes)
-
-
-def _tell_twins(fleet: Fleet, mistakes: Mistakes) -> None:
-    names: dict[str, Environment] = {}
-    urls: dict[str, Environment] = {}
-    for each in fleet.environments:
-        first = names.setdefault(fold(each.name), each)
-        if first is not each:
-            mistakes.add(each.source, f"there are two environments named {shown(each.name)} (first at {first.source})")
-        other = urls.setdefault(each.url, each)
-        if other is not each:
-            told = f"{shown(each.name)} has the URL of {shown(other.name)} ({other.source}): {each.url}"
-            mistakes.add(each.source, told)
-
-
-def _check_sign_in(given: SignIn | None, of: Environment, mistakes: Mistakes) -> None:
-    if given is None:
-        return
-    if len(given.ways) != 1:
-        ways = "secret, token, certificate, federated_token_file, federated, managed_identity"
-        told = f"names {' and '.join(given.ways)}" if given.ways else "names no way"
-        mistakes.add(of.source, f"the sign-in of {shown(of.name)} {told}: one of {ways} is right")
-    elif given.ways[0] not in ("token", "managed_identity") and given.client_id is None:
-        mistakes.add(of.source, f"the sign-in of {shown(of.name)} lacks client_id: which application signs in")
-    if given.federated == "azure-pipelines" and given.service_connection is None:
-        mistakes.add(of.source, f"the sign-in of {shown(of.name)} lacks service_connection: its id in Azure Pipelines")
-
-
-def _check_words(fleet: Fleet, root: Fields, mistakes: Mistakes) -> None:
-    """Waves and freezes name environments that are there; a misspelt exception would freeze the wrong ones."""
-    words = list(dict.fromkeys(w for e in fleet.environments for w in (e.name, e.group, *e.labels) if w))
-    names = [each.name for each in fleet.environments]
-    for wave in fleet.waves:
-        if wave.of != REST and not wave.of.endswith("%") and wave.of not in words:
-            told = f"no environment has the name, group or label {shown(wave.of)}{meant(wave.of, words)}"
-            mistakes.add(root.by_name["waves"].value.source, told)
-    for each in fleet.freeze:
-        if moment(each.begins, is_end=False) >= moment(each.ends, is_end=True):
-            mistakes.add(each.source, "this freeze ends before it begins")
-        for word in each.only:
-            if word not in words:
-                mistakes.add(each.source, f"no environment is called {shown(word)}{meant(word, words)}")
-        for name in each.excepted:
-            if name not in names:
-                mistakes.add(each.source, f"no environment is named {shown(name)}{meant(name, names)}")
-
-
 def _refuse_secrets(root: Fields, mistakes: Mistakes) -> None:
     """No value that looks like a secret stands in the file, and no message repeats one."""
+    named = {each.source for each in _named(root)}  # it is told there that they must be names
     for scalar in values(root):
-        if isinstance(scalar.value, str) and is_secret(scalar.value):
+        if isinstance(scalar.value, str) and is_secret(scalar.value) and scalar.source not in named:
             _refuse(scalar, mistakes)
+        if isinstance(scalar.value, str) and "://" in scalar.value and "@" in scalar.value:
+            mistakes.masked[scalar.value] = _HIDDEN_URL
     for fields in _maps(root):
         sign_in, variables = fields.get("sign_in"), fields.get("variables")
         for entry in sign_in.entries if isinstance(sign_in, Fields) else ():
@@ -224,8 +172,15 @@ def _refuse_secrets(root: Fields, mistakes: Mistakes) -> None:
 
 def _may_be_secret(key: str, value: str) -> bool:
     """Whether a message must not repeat what stands under a key of a sign-in."""
-    names_variable = key in ("secret", "token", "certificate_password", "healthbot_secret")
-    return not is_variable(value) if names_variable else is_opaque(value)
+    return not is_variable(value) if key in _REFERENCES else is_opaque(value)
+
+
+def _named(root: Fields) -> Iterator[Node]:
+    """What stands where sign-ins name variables."""
+    for fields in _maps(root):
+        sign_in = fields.get("sign_in")
+        entries = sign_in.entries if isinstance(sign_in, Fields) else ()
+        yield from (each.value for each in entries if each.name in _REFERENCES)
 
 
 def _maps(root: Fields) -> Iterator[Fields]:

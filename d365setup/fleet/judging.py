@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from d365setup.fleet.results import BROKEN, Cell, Command, Result, state_of
 
 _SAID = 600  # characters of a message or a cure that a report of many environments repeats
+_NAMED = 3  # things that a message names; the matrix has all of them
+_LEVELS = ("error", "warning", "info")
 _RANK: dict[Cell, int] = {"failed": 3, "missing": 2, "changed": 2, "waived": 1}
+_UNSHOWN = "wait a few minutes, then verify: it was written, and the service does not show it"
 _CURES = {
     "changes": "read the plan, then apply",
     "drift": "see what differs with plan, then apply; or change the playbook",
@@ -51,13 +54,26 @@ def _told(found: Mapping[str, Any], cells: tuple[tuple[str, Cell], ...]) -> tupl
         return said, str(found.get("hint", ""))
     failed = next((e for e in _list(found, "outcomes") if e.get("status") in ("failed", "not verified")), None)
     if failed:
-        return f"{failed.get('id')}: {failed.get('detail')}", str(failed.get("hint", ""))
-    finding = next(iter(_list(found, "findings")), None)
-    if isinstance(finding, Mapping) and finding.get("level") == "error":
+        unshown = _UNSHOWN if failed.get("status") == "not verified" else ""
+        return f"{failed.get('id')}: {failed.get('detail')}", str(failed.get("hint", "")) or unshown
+    finding = next(_counting(found), None)
+    if finding is not None:
         return f"{finding.get('id')}: {finding.get('message')}", str(finding.get("cure", ""))
-    count = sum(1 for _, cell in cells if cell != "waived")
-    what = "changed" if found.get("outcomes") else "differs" if count == 1 else "differ"
-    return (f"{count} {'thing' if count == 1 else 'things'} {what}" if count else ""), ""
+    things = [thing for thing, cell in cells if cell != "waived"]
+    if things:
+        return _counted(things, changed=bool(found.get("outcomes"))), ""
+    waivers = (*_list(found, "waivers"), *_list(_map(found, "findings"), "waivers"))
+    expired = next((each for each in waivers if each.get("level") == "error"), None)
+    return (str(expired.get("message")), "renew the waiver, or cure what it covers") if expired else ("", "")
+
+
+def _counted(things: Sequence[str], *, changed: bool) -> str:
+    """How many; where they still differ, the first of them by name."""
+    count = f"{len(things)} {'thing' if len(things) == 1 else 'things'}"
+    if changed:
+        return f"{count} changed"
+    more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
+    return f"{count} {'differs' if len(things) == 1 else 'differ'}: {', '.join(things[:_NAMED])}{more}"
 
 
 def _cells(found: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
@@ -71,11 +87,17 @@ def _cells(found: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
             yield f"hand-off:{path.get('bot')} {path.get('handed_over', '')}".strip(), "failed"
     for finding in _list(_map(found, "findings"), "errors"):
         yield _finding(finding), "waived" if finding.get("waived") else "failed"
-    for finding in _list(found, "findings"):
-        if finding.get("level") == "error" or found.get("fail_on") != "error":
-            yield _finding(finding), "failed"
+    for finding in _counting(found):
+        yield _finding(finding), "failed"
     for finding in _list(found, "waived"):
         yield _finding(finding), "waived"
+
+
+def _counting(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The findings of an audit that are as bad as its --fail-on, or worse."""
+    told = found.get("fail_on")
+    counted = _LEVELS[: _LEVELS.index(told) + 1] if told in _LEVELS else _LEVELS[:1]
+    return (each for each in _list(found, "findings") if each.get("level") in counted)
 
 
 def _ended(outcome: Mapping[str, Any]) -> Cell:

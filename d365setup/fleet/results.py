@@ -112,8 +112,9 @@ class FleetRun:
 
 
 def _is_finding(thing: str) -> bool:
-    """``R12 queue:Nurses`` is one; where it was not found, all is the same."""
-    return " " in thing.partition(":")[0]
+    """``R12 queue:Nurses`` is one, and a hand-off that breaks; where it was not found, all is the same."""
+    kind = thing.partition(":")[0]
+    return " " in kind or kind == "hand-off"
 
 
 def _shared(broken: list[Result]) -> int:

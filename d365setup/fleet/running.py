@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from d365setup.fleet.choosing import Batch
 from d365setup.fleet.entries import Environment
@@ -14,21 +15,49 @@ Job = Callable[[Environment], Result]
 
 
 def run_fleet(environments: Iterable[Environment], job: Job, executor: Executor) -> Iterator[Result]:
-    """The job in each environment, each result as it comes. Whatever happens to one is a result like any other.
-
-    Any executor does: threads that wait for processes here, or one whose workers are elsewhere. Then the job and the
-    environments travel: neither has a secret in it.
-    """
+    """The job in each environment, each result as it comes. Whatever happens to one is a result like any other."""
     futures = {executor.submit(job, each): each for each in environments}
     for future in as_completed(futures):
         error = future.exception()
         environment = futures[future]
-        yield future.result() if error is None else _broken(environment, error)
+        yield future.result() if error is None else broken(environment, error)
 
 
-def _broken(environment: Environment, error: BaseException) -> Result:
-    told = f"its worker failed ({type(error).__name__}: {error})"
-    return Result(environment.name, environment.url, "failed", 1, told[:600], "run again, or go on with --resume")
+@dataclass
+class Threads:
+    """Does the work of environments here, some at a time; ``held`` says why nothing more is to begin."""
+
+    job: Job
+    workers: int
+    held: Callable[[], str]
+    began: Callable[[str], None]
+    lost: str = ""  # a cluster may be lost, we cannot
+
+    def run(self, environments: Sequence[Environment]) -> Iterator[Result]:
+        """Each result as it comes; every environment has exactly one."""
+        with ThreadPoolExecutor(self.workers, "fleet") as executor:
+            yield from run_fleet(environments, self._done, executor)
+
+    def _done(self, environment: Environment) -> Result:
+        if why := self.held():
+            return Result(environment.name, environment.url, "not started", message=why)
+        self.began(environment.name)
+        return self.job(environment)
+
+
+class Place(Protocol):
+    """Where the work is done: threads here, or a cluster. ``lost`` says why it cannot do any more."""
+
+    lost: str
+
+    def run(self, environments: Sequence[Environment]) -> Iterator[Result]:
+        """Each result as it comes; every environment has exactly one."""
+
+
+def broken(environment: Environment, error: BaseException, cure: str = "") -> Result:
+    """The result of work that failed in a way that is not the environment's."""
+    told = f"its worker failed ({type(error).__name__}: {error})"[:600]
+    return Result(environment.name, environment.url, "failed", 1, told, cure or "run again, or go on with --resume")
 
 
 @dataclass

@@ -67,5 +67,5 @@ def _value(variable: str, around: Mapping[str, str]) -> str:
     found = around.get(variable, "")
     if not found.strip():
         told = "set, but empty" if variable in around else "not set"
-        raise NotReachable(f"sign-in: the variable {variable}, which the fleet file names, is {told}; set it here")
+        raise NotReachable(f"sign-in: the variable {variable}, which the fleet file names, is {told}")
     return found

@@ -17,12 +17,13 @@ from d365setup.playbook.nodes import Entry, Fields, Items, Node, Scalar
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 100_000
-_PLAIN = ("name", "url", "group", "labels", "playbook")
+_PLAIN = ("name", "url", "organization", "group", "labels", "playbook")
 _SIGN_IN = (
     "tenant_id", "client_id", "secret", "token", "certificate", "certificate_password", "federated_token_file",
     "federated", "service_connection", "managed_identity", "healthbot_secret",
     "healthbot_resource",
 )  # fmt: skip
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 COLUMNS = (*_PLAIN, *(f"sign_in.{each}" for each in _SIGN_IN))
 
 
@@ -64,12 +65,15 @@ def _rows(text: str, start: Source, mistakes: Mistakes) -> Iterator[Fields]:
 
 
 def _is_header(header: Sequence[str], start: Source, mistakes: Mistakes) -> bool:
+    separators = [told for mark, told in _SEPARATORS.items() if len(header) == 1 and mark in header[0]]
+    if separators:
+        mistakes.add(start, f"the columns are separated by {separators[0]}: save it with commas")
+        return False
     wrong = [each for each in header if each not in COLUMNS and not each.removeprefix("variables.").isidentifier()]
     wrong += [each for each in header if each not in COLUMNS and "." not in each and each not in wrong]
     for each in wrong:
         hint = meant(each, COLUMNS) or "; a variable's column is called variables.NAME"
-        separated = "; columns are separated by commas" if ";" in each else ""
-        mistakes.add(start, f"there is no column {shown(each)}{separated or hint}")
+        mistakes.add(start, f"there is no column {shown(each)}{hint}")
     missing = [each for each in ("name", "url") if each not in header]
     for each in missing:
         mistakes.add(start, f"the column {shown(each)} is missing: the first line names the columns")
@@ -81,7 +85,11 @@ def _is_header(header: Sequence[str], start: Source, mistakes: Mistakes) -> bool
 
 def _row(header: Sequence[str], line: Sequence[str], at: Source, mistakes: Mistakes) -> Iterator[Fields]:
     if len(line) != len(header):
-        mistakes.add(at, f"this line has {len(line)} fields, and the first line names {len(header)} columns")
+        fields = "1 field" if len(line) == 1 else f"{len(line)} fields"
+        mistakes.add(
+            at,
+            f"this line has {fields}, and the first line names {len(header)} columns",
+        )
         return
     own: list[Entry] = []
     inner: dict[str, list[Entry]] = {"variables": [], "sign_in": []}

@@ -1,7 +1,7 @@
 """One environment's work in a process of its own: `python -m d365setup apply … --format json`.
 
-What hangs is ended, what leaks goes with it, and its memory holds the secrets of one environment only. An order is
-the same for all environments, has no secret in it and can be pickled; secrets are looked up where the work is done.
+What hangs is ended, what leaks goes with it, and its memory holds the secrets of one environment only. Secrets are
+looked up where the work is done.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,26 +22,15 @@ from d365setup.fleet import signing
 from d365setup.fleet.busy import alone
 from d365setup.fleet.entries import Environment, Limits
 from d365setup.fleet.judging import document, judged
-from d365setup.fleet.results import INTERRUPTED, REFUSED, Command, Result
+from d365setup.fleet.order import Order
+from d365setup.fleet.results import INTERRUPTED, REFUSED, Result
 from d365setup.playbook import environment as surroundings
 
 LARGEST = 64 * 1024 * 1024  # bytes of a result
 GRACE = 10.0  # seconds a process gets to end what is under way, once it is told to stop
 _OFTEN = 0.05  # seconds between two looks at a process
 _UNREACHED = 6
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to do in each environment."""
-
-    command: Command
-    options: tuple[str, ...] = ()
-    reach: tuple[str, ...] = ()  # options of every command: how patient, which certificates
-    state_dir: str = ".d365setup/fleet"
-    timeout: float = 900.0
-    limits: Limits = field(default_factory=Limits)
-    references: frozenset[str] = frozenset()  # variables with secrets of the fleet
+_SPARE = "take back what removes them, or raise `limits` in the fleet file"
 
 
 @dataclass(frozen=True)
@@ -52,6 +41,11 @@ class Ended:
     out: str
     err: str
     why: str = ""
+
+
+def home(state_dir: str, name: str) -> Path:
+    """Where an environment's journals are, as any state directory has them."""
+    return Path(state_dir) / "environments" / name
 
 
 def never() -> bool:
@@ -69,7 +63,7 @@ def perform(order: Order, environment: Environment, stopping: Callable[[], bool]
         return work.done(begun)
     except NotReachable as error:
         told = str(error)
-        cure = "set the variable where this runs, or name another one in the fleet file"
+        cure = "set it where this runs (with --scheduler: on each worker), or name another variable in the fleet file"
         return Result(environment.name, environment.url, "failed", _UNREACHED, told, cure)
     except Refused as error:
         return Result(
@@ -95,7 +89,7 @@ class _Work:
     @property
     def folder(self) -> Path:
         """What lasts between the runs on this environment: its journals, as any state directory has them."""
-        return Path(self.order.state_dir) / "environments" / self.environment.name
+        return home(self.order.state_dir, self.environment.name)
 
     def done(self, begun: float) -> Result:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,8 +107,7 @@ class _Work:
             if ended.why or found is None or found["schema"] != "d365setup/plan/1":
                 return self._result(ended, begun)
             if told := _too_many(found, self.order.limits):
-                cure = "take back what removes them, or raise `limits` in the fleet file"
-                return self._failed(REFUSED, told, cure, begun)
+                return self._failed(REFUSED, told, _SPARE, begun)
             kinds = [f"--allow-delete={kind}:{most}" for kind, most in self.order.limits.removals.items()]
             options = [each for each in self.order.options if each != "--prune"]
             call = ["apply", plan, *self._where, *options, *kinds]
@@ -127,12 +120,14 @@ class _Work:
 
     @property
     def _where(self) -> list[str]:
-        return [f"--url={self.environment.url}", f"--state-dir={self.folder}", "--format=json", *self.order.reach]
+        expected = [f"--expect-organization={self.environment.organization}"] if self.environment.organization else []
+        where = [f"--url={self.environment.url}", f"--state-dir={self.folder}", *expected]
+        return [*where, "--format=json", *self.order.reach]
 
     def _result(self, ended: Ended, begun: float) -> Result:
         found = document(ended.out)
         if found is not None and not (ended.why and found["exit_code"] == INTERRUPTED):
-            return judged(self.order.command, self.environment.name, self.environment.url, found, _since(begun))
+            return self._judged(found, begun)
         landed = found is not None and bool(found.get("outcomes"))
         if ended.why == "stopped":
             told, cure = "stopped by whoever ran this", "run again, or go on with --resume"
@@ -145,6 +140,11 @@ class _Work:
             f"its process ended with {ended.code} and without a result: {ended.err.strip()[-300:] or 'it said nothing'}"
         )
         return self._failed(1, told, "run the command on this environment alone", begun)
+
+    def _judged(self, found: Mapping[str, Any], begun: float) -> Result:
+        result = judged(self.order.command, self.environment.name, self.environment.url, found, _since(begun))
+        over = _too_many(found, self.order.limits) if result.state == "changes" else ""
+        return replace(result, message=f"apply would refuse: {over}", cure=_SPARE) if over else result
 
     def _failed(self, code: int, told: str, cure: str, begun: float, **more: Any) -> Result:
         state = more.pop("state", "failed")

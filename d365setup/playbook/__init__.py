@@ -13,13 +13,15 @@ from d365setup.playbook.document import (
 )
 from d365setup.playbook.loading import load, load_file, load_texts
 from d365setup.playbook.schema import json_schema
-from d365setup.playbook.variables import Environ, VariableUse, environment
+from d365setup.playbook.variables import COMMAND_LINE, Environ, Giver, VariableUse, environment
 
 __all__ = [
+    "COMMAND_LINE",
     "End",
     "Environ",
     "Escalate",
     "Expect",
+    "Giver",
     "HealthBot",
     "Playbook",
     "PlaybookTest",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from d365setup.playbook.mistakes import Mistakes, shown
 from d365setup.playbook.nodes import Fields, Items, Node, Scalar, values
-from d365setup.playbook.variables import NAME, Declared
+from d365setup.playbook.variables import NAME, Declared, Giver
 
 MAX_TEXT = 4 * 1024 * 1024  # characters that all filled texts have together: a few bytes can ask for gigabytes
 _PART = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
@@ -92,7 +92,7 @@ def used(node: Node, variables: Mapping[str, Declared]) -> tuple[str, ...]:
     return tuple(name for name in variables if name in names)
 
 
-def tell_wanting(node: Node, variables: Mapping[str, Declared], mistakes: Mistakes) -> None:
+def tell_wanting(node: Node, variables: Mapping[str, Declared], mistakes: Mistakes, giver: Giver) -> None:
     """Complain about every variable that is used below this node and has no value or no declaration."""
     for scalar in values(node):
         for name in scalar.wants:
@@ -101,10 +101,10 @@ def tell_wanting(node: Node, variables: Mapping[str, Declared], mistakes: Mistak
                 told = f"the variable {shown(name)} is not declared under `variables`{mistakes.meant(name, variables)}"
                 mistakes.add(scalar.source, told)
             elif not known.broken:
-                mistakes.add(known.source, _no_value(known))
+                mistakes.add(known.source, _no_value(known, giver))
 
 
-def _no_value(variable: Declared) -> str:
+def _no_value(variable: Declared, giver: Giver) -> str:
     name = variable.name
     second = f"set {variable.env} in the environment or in .env" if variable.env else "declare `env: NAME` and set that"
-    return f"the variable {shown(name)} has no value: say --var {name}=…, {second}, or declare a `default`"
+    return f"the variable {shown(name)} has no value: {giver.cure.format(name)}, {second}, or declare a `default`"

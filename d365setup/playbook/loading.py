@@ -17,7 +17,7 @@ from d365setup.playbook.mistakes import Mistakes
 from d365setup.playbook.nodes import Fields
 from d365setup.playbook.sections import Specs
 from d365setup.playbook.shapes import shape
-from d365setup.playbook.variables import Declared, Sources, declared
+from d365setup.playbook.variables import COMMAND_LINE, Declared, Giver, Sources, declared
 from d365setup.playbook.wording import tell_empty
 
 TAIL = ("health_bot", "scenarios", "tests")
@@ -25,18 +25,24 @@ _LITERAL = ("playbook", "extends", "variables")  # read before variables have va
 
 
 def load_file(
-    path: Path, specs: Specs, variables: Mapping[str, str], environ: Mapping[str, str], *, examples: bool = False
+    path: Path,
+    specs: Specs,
+    variables: Mapping[str, str],
+    environ: Mapping[str, str],
+    *,
+    examples: bool = False,
+    giver: Giver = COMMAND_LINE,
 ) -> Playbook:
     """Load a playbook and the files it extends. Raises PlaybookError with every mistake in them.
 
-    ``variables`` come from the command line, ``environ`` from `environment()`; with ``examples`` a variable without
+    ``variables`` come from ``giver``, ``environ`` from `environment()`; with ``examples`` a variable without
     any other value takes its example.
     """
     mistakes = Mistakes()
     layers = read_layers(path, mistakes)
     if not layers:
         mistakes.raise_any()
-    return _playbook(layers, specs, Sources(variables, environ, examples), mistakes)
+    return _playbook(layers, specs, Sources(variables, environ, examples, giver), mistakes)
 
 
 def load_texts(texts: Sequence[tuple[str, str]], specs: Specs, variables: Mapping[str, str]) -> Playbook:
@@ -81,7 +87,7 @@ def _playbook(layers: Sequence[Layer], specs: Specs, sources: Sources, mistakes:
     body = root.without(*_LITERAL)
     for source, message in tell_empty(body):
         mistakes.add(source, message)
-    tell_wanting(body, variables, mistakes)
+    tell_wanting(body, variables, mistakes, sources.giver)
     found = _document(body, specs, mistakes)
     mistakes.raise_any()
     files = tuple(layer.file for layer in layers)

@@ -77,12 +77,25 @@ def _from_file(path: Path) -> dict[str, str | None]:
 
 
 @dataclass(frozen=True)
+class Giver:
+    """Who gives values by their names, as messages say it; ``{}`` is the name."""
+
+    who: str = "--var"
+    one: str = "--var {}"
+    cure: str = "say --var {}=…"
+
+
+COMMAND_LINE = Giver()
+
+
+@dataclass(frozen=True)
 class Sources:
-    """Where values may come from, strongest first: --var, the environment, the default, the example when wanted."""
+    """Where values may come from, strongest first: given, the environment, the default, the example when wanted."""
 
     given: Mapping[str, str]
     environ: Mapping[str, str]
     examples: bool = False
+    giver: Giver = COMMAND_LINE
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,8 @@ def declared(section: Node | None, sources: Sources, at: Source, mistakes: Mista
     for name in sources.given:
         if name not in found:
             where = section.source if section else at
-            mistakes.add(where, f"--var {name}: the playbook declares no such variable{mistakes.meant(name, found)}")
+            told = f"the playbook declares no such variable{mistakes.meant(name, found)}"
+            mistakes.add(where, f"{sources.giver.one.format(name)}: {told}")
     mistakes.masked |= {each.use.value: f"${{{name}}}" for name, each in found.items() if each.use and each.masked}
     return found
 
@@ -186,7 +200,7 @@ class _Declaration:
     def _use(self, form: str, env: str, offers: Mapping[str, str | None]) -> VariableUse | None:
         given, default, example = self._sources.given.get(self._name), offers["default"], offers["example"]
         if given is not None:
-            return self._checked(given, "--var", form, env, "the value that --var gives")
+            return self._checked(given, "--var", form, env, f"the value that {self._sources.giver.who} gives")
         if env and env in self._sources.environ:
             return self._from_environment(form, env)
         if default is not None:

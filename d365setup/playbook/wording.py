@@ -18,6 +18,8 @@ _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_parsing": "a whole number",
     "list_type": "a list",
     "tuple_type": "a list",
     "set_type": "a list",

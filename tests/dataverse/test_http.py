@@ -308,9 +308,9 @@ def test_other_errors_are_not_repeated(net, clock, status, kind):
 @pytest.mark.parametrize(
     ("raised", "kind", "times_get", "times_write"),
     [
-        (refused(), ConnectFailed, 5, 5),
-        (requests.ConnectTimeout("x"), ConnectFailed, 5, 5),
-        (requests.exceptions.ProxyError("x"), ConnectFailed, 5, 5),
+        (refused(), ConnectFailed, 3, 3),
+        (requests.ConnectTimeout("x"), ConnectFailed, 3, 3),
+        (requests.exceptions.ProxyError("x"), ConnectFailed, 3, 3),
         (requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED"), ConnectFailed, 1, 1),
         (requests.exceptions.SSLError("bad record"), ConnectionLost, 5, 1),
         (requests.ConnectionError("reset"), ConnectionLost, 5, 1),
@@ -331,6 +331,18 @@ def test_each_way_a_connection_fails(net, clock, raised, kind, times_get, times_
         assert len(net.calls) == times
         assert failed.value.request_id
         assert ORIGIN in str(failed.value)
+
+
+def test_an_address_that_answered_before_is_given_more_tries(net, clock):
+    net.get(ROOT + "queues", json={})
+    net.get(ROOT + "queues", body=refused())
+    found = transport(clock)
+    found.send(Request("GET", "queues"))
+    for _ in range(2):  # also behind a refusal
+        net.calls.reset()
+        with pytest.raises(ConnectFailed):
+            found.send(Request("GET", "queues"))
+        assert len(net.calls) == 5
 
 
 def test_the_seconds_waited_are_capped_too(net, clock):

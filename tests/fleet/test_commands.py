@@ -174,6 +174,9 @@ def test_limits_cannot_be_loosened(fleet: Call, serving: Serve) -> None:
     bot = Path("bot.yaml").read_text(encoding="utf-8")
     Path("bot.yaml").write_text(bot.replace("mode: include", "mode: exact"), encoding="utf-8")
     emulator.reset_log()
+    planned = fleet("plan", "fleet.yaml", "--format", "json", *QUICK)
+    assert planned.code == 3
+    assert planned.json["environments"][0]["message"].startswith("apply would refuse: the fleet file forbids it")
     over = fleet("apply", "fleet.yaml", "--yes", *QUICK)
     assert (over.code, "take away 3 of queue_member, and 0 may go" in over.out) == (5, True)
     assert not writes(emulator)

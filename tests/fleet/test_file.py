@@ -23,7 +23,7 @@ playbook: bot.yaml
 variables: {region: eu}
 sign_in: {client_id: 5f2c3a1e-7d0b-4e55-8f3a-0a9d1c2b3e4f, tenant_id: CONTOSO_TENANT, secret: CONTOSO_SECRET}
 environments:
-  - {name: north, url: "https://north.crm.dynamics.com", group: canary, labels: [eu, large]}
+  - {name: north, url: "https://north.crm.dynamics.com", organization: North, group: canary, labels: [eu, large]}
   - name: south
     url: https://south.crm.dynamics.com/
     playbook: south.yaml
@@ -35,7 +35,15 @@ limits: {removals: {queue: 2}, prune: false}
 waves: [canary, {of: 50%, pause: 10m, gate: true}, rest]
 max_failed: 10%
 """
+ID = "5f2c3a1e-7d0b-4e55-8f3a-0a9d1c2b3e4f"
 SECRET = "abc8Q~" + "x" * 34
+TWINS = f"""\
+fleet: 1
+playbook: a
+environments:
+- {{name: aa, url: "https://a.crm.dynamics.com", organization: {ID}}}
+- {{name: bb, url: "https://b.crm.dynamics.com", organization: "{{{ID.upper()}}}"}}
+"""
 ENVIRONMENT = "environments: [{name: north, url: 'https://north.crm.dynamics.com', playbook: a.yaml}]"
 
 
@@ -59,6 +67,14 @@ def test_a_whole_file() -> None:
     assert found.references == {"CONTOSO_SECRET", "SOUTH_PASSWORD"}
     assert (found.waves[1].seconds, found.waves[1].gate, found.max_failed) == (600.0, True, 10)
     assert (found.limits.removals, found.limits.prune) == ({"queue": 2}, False)
+
+
+def test_organizations_go_by_name_or_id_and_names_may_be_the_same() -> None:
+    line = "- {{name: {0}, url: 'https://{0}.crm.dynamics.com', organization: {1}}}"
+    given = {"aa": "Contoso", "bb": "Contoso", "cc": ID.upper()}
+    lines = "\n".join(line.format(name, organization) for name, organization in given.items())
+    found = load(f"fleet: 1\nplaybook: a\nenvironments:\n{lines}\n").environments
+    assert [each.organization for each in found] == ["Contoso", "Contoso", ID]
 
 
 def test_the_schema_takes_what_the_reader_takes() -> None:
@@ -113,6 +129,23 @@ def test_the_schema_takes_what_the_reader_takes() -> None:
             "fleet: 1\nenvironments: [{name: aa, url: 'https://a.crm.dynamics.com'}]",
             "the environment 'aa' has no playbook: give it one, or one for all at the top",
         ),
+        (
+            TWINS,
+            "fleet.yaml:5:3: 'bb' has the organization of 'aa' (some/fleet.yaml:4:3)",
+        ),
+        (
+            ENVIRONMENT.replace("name: north", "organization: ' ', name: north") + "\nfleet: 1",
+            "'organization': ' ' is empty",
+        ),
+        ("fleet: 1\nwaves: [rest, north]\n" + ENVIRONMENT, "nobody is left for 'north' behind 'rest': put rest last"),
+        ("fleet: 1\nwaves: [north, north]\n" + ENVIRONMENT, "fleet.yaml:2:8: the wave 'north' is there twice"),
+        ("fleet: 1\nwaves: [a b]\n" + ENVIRONMENT, "'of': 'a b' is no wave: write a group, a label, a name"),
+        ("fleet: 1\nmax_failed: 5\n" + ENVIRONMENT, "'max_failed': '5' is no share: write it like 10%"),
+        ("fleet: 1\nlimits: {prune: maybe}\n" + ENVIRONMENT, "'prune' must be true or false, not 'maybe'"),
+        (
+            "fleet: 1\n" + ENVIRONMENT.replace("https://north.crm", "http://north.crm"),
+            "'url': 'http://north.crm.dynamics.com' cannot be used: http:// would send the token unprotected",
+        ),
         ("fleet: 1\nsign_in: {client_id: AN_ID}\n" + ENVIRONMENT, "the sign-in of 'north' names no way"),
         ("fleet: 1\nsign_in: {token: A_B, secret: C_D}\n" + ENVIRONMENT, "names secret and token"),
         ("fleet: 1\nsign_in: {secret: A_B}\n" + ENVIRONMENT, "lacks client_id: which application signs in"),
@@ -120,6 +153,30 @@ def test_the_schema_takes_what_the_reader_takes() -> None:
 )
 def test_each_mistake_has_its_place_and_its_cure(text: str, told: str) -> None:
     assert any(told in each for each in mistakes(text)), mistakes(text)
+
+
+def test_a_mistake_at_the_top_is_not_told_of_each_environment(tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("name,url\nwest,https://w.crm.dynamics.com/x\n", encoding="utf-8")
+    text = (
+        "fleet: 1\nplaybook: a\nsign_in: {secret: hunter2}\nenvironments_from: more.csv\n"
+        "environments: [{name: north, url: 'https://north.crm.dynamics.com'}]"
+    )
+    with pytest.raises(FleetError) as error:
+        loaded(text.encode(), str(tmp_path / "fleet.yaml"), ["queue"])
+    assert [(Path(each.source.file).name, each.source.line) for each in error.value.mistakes] == [
+        ("fleet.yaml", 3),
+        ("more.csv", 2),
+    ]
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    found = mistakes(
+        "fleet: 1\nenvironments: [{name: north, url: 'https://me:hunter2@n.crm.dynamics.com', playbook: a}]"
+    )
+    assert found == [
+        "fleet.yaml:2:36: 'url': '(an address with a user name or password)' cannot be used: "
+        "the address holds a user name or password; leave them out"
+    ]
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -162,12 +219,13 @@ def csv(text: str, encoding: str = "utf-8") -> str:
 
 def test_a_csv_says_what_the_file_could() -> None:
     text = (
-        "name,url,group,labels,variables.region,sign_in.client_id,sign_in.secret\r\n"
-        "north,https://north.crm.dynamics.com,canary,eu large,eu,AN_ID,NORTH_SECRET\r\n"
+        "name,url,organization,group,labels,variables.region,sign_in.client_id,sign_in.secret\r\n"
+        "north,https://north.crm.dynamics.com,North Health,canary,eu large,eu,AN_ID,NORTH_SECRET\r\n"
         "\r\n"
-        '"south",https://south.crm.dynamics.com,,,,,\r\n'
+        '"south",https://south.crm.dynamics.com,,,,,,\r\n'
     )
     north, south = load(csv(text, "utf-8-sig")).environments
+    assert (north.organization, south.organization) == ("North Health", None)
     assert (north.group, north.labels, north.variables) == ("canary", ("eu", "large"), {"region": "eu"})
     assert north.sign_in is not None
     assert north.sign_in.references == ("NORTH_SECRET",)
@@ -178,17 +236,18 @@ def test_a_csv_says_what_the_file_could() -> None:
     ("text", "encoding", "told"),
     [
         ("name\nnorth\n", "utf-8", "list.csv:1:1: the column 'url' is missing: the first line names the columns"),
-        ("name;url\nnorth;x\n", "utf-8", "there is no column 'name;url'; columns are separated by commas"),
+        ("name;url\nnorth;x\n", "utf-8", "list.csv:1:1: the columns are separated by semicolons: save it with commas"),
+        ("name\turl\nnorth\tx\n", "utf-8", "the columns are separated by tabs: save it with commas"),
         ("name,url,grup\n", "utf-8", "list.csv:1:1: there is no column 'grup'; did you mean 'group'?"),
         ("name,url,url\n", "utf-8", "the column 'url' is there twice"),
-        ("name,url\nnorth\n", "utf-8", "list.csv:2:1: this line has 1 fields, and the first line names 2 columns"),
+        ("name,url\nnorth\n", "utf-8", "list.csv:2:1: this line has 1 field, and the first line names 2 columns"),
         ("name,url\nnorth,ftp://x\n", "utf-8", "list.csv:2:2: 'ftp://x' is not an address"),
         ('name,url\n"north,x\n', "utf-8", "this is no CSV: unexpected end of data"),
         ("name,url\nn\u00f6rth,x\n", "latin-1", "list.csv:1:1: the file is not UTF-8 text: save it as CSV UTF-8"),
         (
             f"name,url,sign_in.client_id,sign_in.secret\nn,https://a.crm.dynamics.com,AN_ID,{SECRET}\n",
             "utf-8",
-            "list.csv:2:4: this looks like a secret",
+            "list.csv:2:4: 'secret': '(a value that looks like a secret)' is no name of an environment variable",
         ),
     ],
 )

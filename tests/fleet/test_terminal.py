@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from d365setup.cli.fleet_watch import Watch
 from d365setup.emulator import Emulator
+from d365setup.fleet.results import Result, State
 from tests.cli.process import start
 from tests.fleet.conftest import Call, written
 
@@ -55,3 +57,17 @@ def test_a_gate_that_nobody_can_open_is_opened_by_resume(fleet: Call, serving: C
     assert fleet("apply", "fleet.yaml", "--yes", "--resume", ended.json["run"]).code == 0
     assert len(first.requests) == seen
     assert second.requests
+
+
+def test_a_log_has_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter((0.0, 29.0, 30.0, 30.0, 31.0, 60.0, 60.0))
+    watch = Watch(4, now=lambda: next(clock))
+    for name in ("one", "two", "three", "four"):
+        watch.began(name)
+    for name in ("one", "two", "three", "four"):
+        state: State = "failed" if name == "two" else "verified"
+        watch.over(Result(name, f"https://{name}.crm.dynamics.com", state))
+    assert capsys.readouterr().err.splitlines() == [
+        "2 of 4 environments have ended, 1 of them broke; running: three, four",
+        "4 of 4 environments have ended, 1 of them broke",
+    ]

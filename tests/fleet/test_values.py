@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -173,6 +174,27 @@ def test_what_a_command_prints_becomes_cells(name: str, command: Command, cells:
     assert dict(found.cells) == cells
     assert said in found.message
     assert found.exit_code == documents("x")[name].exit_code
+
+
+EXPIRED = [{"level": "warning", "message": "unneeded"}, {"level": "error", "message": "it expired"}]
+
+
+@pytest.mark.parametrize(
+    ("command", "found", "message", "cure"),
+    [
+        ("audit", {"waivers": EXPIRED}, "it expired", "renew the waiver, or cure what it covers"),
+        ("verify", {"findings": {"errors": [], "waivers": EXPIRED}}, "it expired", "renew the waiver"),
+        ("plan", {"changes": [{"kind": "queue", "key": f"Q{n}"} for n in range(5)]},
+         "5 things differ: queue:Q0, queue:Q1, queue:Q2 and 2 more", "read the plan, then apply"),
+        ("apply", {"outcomes": [{"id": "queue:Q", "status": "not verified", "detail": "read back as None"}]},
+         "queue:Q: read back as None", "wait a few minutes, then verify"),
+    ],
+)  # fmt: skip
+def test_it_says_what_is_wrong_and_what_to_do(command: Command, found: dict[str, Any], message: str, cure: str) -> None:
+    code = 3 if command == "plan" else 4
+    ended = judged(command, "north", "https://north", {"exit_code": code, **found}, 1.0)
+    assert ended.message == message
+    assert cure in ended.cure
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "else/1", "exit_code": 0}', '{"schema": "d365setup/x"}'])
