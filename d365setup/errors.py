@@ -71,10 +71,18 @@ class UsageError(D365SetupError):
 class Unresolvable(D365SetupError):
     """The environment cannot be brought to what the playbook says; ``notes`` holds every reason."""
 
+    summary = "the environment cannot be brought to what the playbook says; nothing was written"
+
     def __init__(self, notes: Sequence[Note]) -> None:
         self.notes = tuple(notes)
         self.exit_code = 5 if all(note.refused for note in self.notes) else 1
         super().__init__("\n".join(_told(note) for note in self.notes))
+
+
+class NothingThere(Unresolvable):
+    """What was asked for by name is not in the environment, or is there more than once."""
+
+    summary = "what was asked for is not there, and nothing was exported"
 
 
 class TestsFailed(D365SetupError):

@@ -771,6 +771,7 @@ DISTURBANCES = {
 }
 
 
+@pytest.mark.no_cover  # tracing would double the time; what it runs is measured above
 class TestDisturbed:
     @pytest.mark.parametrize("name", DISTURBANCES)
     def test_whatever_one_write_meets_a_second_prune_ends_in_the_same_rows(

@@ -69,6 +69,9 @@ def _snapshot(text: str) -> ContactCenter:
     path = Path(text)
     if not path.exists():
         raise UsageError(f"there is no snapshot {text!r}; an address begins with https://")
+    if path.suffix in (".yaml", ".yml"):
+        told = f"{text} is no snapshot (`audit --save` writes those) but looks like a playbook"
+        raise UsageError(f"{told}: `d365setup plan {text}` shows what an environment lacks of it")
     return open_snapshot(path).center
 
 

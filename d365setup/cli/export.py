@@ -135,7 +135,8 @@ def _check_printing(asked: Asked, output: Output) -> None:
 
 
 def _there(path: Path) -> str:
-    return f"--out {path}: the file is there already, and is never overwritten; name another one"
+    told = f"--out {path}: the file is there already, and is never overwritten"
+    return f"{told}; name another one, or bring a playbook in line with --update {path}"
 
 
 def _keep(path: Path, text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from d365setup.kinds import discover, specs
 from d365setup.kinds.bot_user import BotUser
 from d365setup.kinds.queue import Queue
 from d365setup.kinds.workstream import Workstream
+from d365setup.model import ResourceId, fold
 from d365setup.playbook import Playbook, load
 from d365setup.report import Exported
 from d365setup.survey import Part
@@ -38,7 +40,8 @@ def known(path: Path, given: Given, target: Target, output: Output) -> Playbook:
 
 def updated(client: Client, path: Path, playbook: Playbook, target: Target, output: Output) -> Exported:
     """Read, change what differs, prove, write; what became of it. Raises NotProved, UsageError."""
-    part = _part(playbook, *client.read(NAMES))
+    names = client.read(NAMES)
+    part = _part(playbook, *names)
     before = path.read_bytes()
     taken = frozenset(_declared(playbook))
     found = read_export(client, part, Naming(playbook.name, taken), target.expect_organization or "", output)
@@ -49,7 +52,26 @@ def updated(client: Client, path: Path, playbook: Playbook, target: Target, outp
     is_changed = after != before
     if is_changed:
         _replace(path, after)
-    return told(found, proved, after, "updated" if is_changed else "in line already", path)
+    account = told(found, proved, after, "updated" if is_changed else "in line already", path)
+    return replace(account, not_declared=tuple(_not_declared(proved.playbook, *names)))
+
+
+def _not_declared(playbook: Playbook, streams: Rows, queues: Rows, bots: Rows) -> Iterator[ResourceId]:
+    """What is there and nothing in the playbook speaks of. Bots go by their ids: people give them other names."""
+    desired = playbook.desired
+    there = (
+        ("workstream", ((row.get("msdyn_name"), row.get("msdyn_name")) for row in streams), desired.of(Workstream)),
+        ("queue", ((row.get("name"), row.get("name")) for row in queues if _is_made(row)), desired.of(Queue)),
+        ("bot_user", ((row.get("applicationid"), row.get("fullname")) for row in bots), desired.of(BotUser)),
+    )
+    for kind, rows, declared in there:
+        known = {fold(each.application_id if isinstance(each, BotUser) else each.name) for each in declared}
+        yield from (ResourceId(kind, str(name)) for key, name in rows if fold(str(key)) not in known)
+
+
+def _is_made(queue: Mapping[str, Any]) -> bool:
+    """Whether somebody made it; Omnichannel comes with some."""
+    return not queue.get("msdyn_isdefaultqueue")
 
 
 def _declared(playbook: Playbook) -> tuple[str, ...]:

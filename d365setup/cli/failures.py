@@ -58,8 +58,7 @@ def _playbook(error: PlaybookError) -> ErrorReport:
 
 def _unresolvable(error: Unresolvable) -> ErrorReport:
     problems = tuple(Problem(each.message, str(each.id), each.source, each.severity) for each in error.notes)
-    message = "the environment cannot be brought to what the playbook says; nothing was written"
-    return ErrorReport(message, error.exit_code, problems)
+    return ErrorReport(error.summary, error.exit_code, problems)
 
 
 def _tests(error: TestsFailed) -> ErrorReport:

@@ -51,6 +51,14 @@ class Wide:
         return (f"--max-wait={self.max_wait:g}", *bundle)
 
 
+def _patience(text: str) -> float:
+    """A time, written as 90s, 15m or 2h; none at all would end every environment before it begins."""
+    found = age(text) if text[-1:] in "mhd" else seconds(text)
+    if not found:
+        raise click.BadParameter("no environment can be done in no time; write it like 90s, 15m or 2h")
+    return found
+
+
 with_wide = gathered(
     Wide,
     "wide",
@@ -70,7 +78,7 @@ with_wide = gathered(
     ),
     click.option(
         "--timeout",
-        type=lambda text: age(text) if text[-1:] in "mhd" else seconds(text),
+        type=_patience,
         default="15m",
         show_default=True,
         metavar="TIME",
@@ -122,7 +130,14 @@ def carried_out(ready: Prepared, wide: Wide, order: Order, output: Output, *, ye
         if not yes and todo:
             _ask(ready, todo, output)
         record.began(order.command, ready.fleet.file)
-        return output.emit(rolled_out(ready, means, order, Sides(todo, settled, record)))
+        run = rolled_out(ready, means, order, Sides(todo, settled, record))
+        return output.emit(replace(run, options=_again(wide, order, yes=yes)))
+
+
+def _again(wide: Wide, order: Order, *, yes: bool) -> tuple[str, ...]:
+    """What a call that goes on must say again: which environments, and what to do there."""
+    only = (f"--only={each}" for each in wide.only)
+    return (*only, *(each for each in order.options if yes or each != "--yes"))
 
 
 @contextmanager

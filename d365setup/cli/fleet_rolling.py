@@ -101,6 +101,6 @@ def _between(stop: Callable[[], bool], batch: Batch, following: Batch) -> str:
         return ""
     told = f"the gate behind wave {batch.wave.of} is shut"
     if not sys.stdin.isatty():
-        return told
+        return f"{told}: there is no terminal to ask on, and --resume opens it"
     click.echo(f"wave {batch.wave.of} is done; go on with {following.wave.of}? [y/N] ", nl=False, err=True)
     return "" if sys.stdin.readline().strip().lower() in ("y", "yes") else told

@@ -202,7 +202,7 @@ class ReadFailed(DataverseError):
         self.errors = dict(sorted(errors.items()))
         self.first = next(iter(self.errors.values()))
         first, others = self.first, len(self.errors) - 1
-        message = first.message + (f" (and {others} more beside it)" if others else "")
+        message = first.message + (f" (and {others} more could not be read)" if others else "")
         super().__init__(
             message,
             status=first.status,

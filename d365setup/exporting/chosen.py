@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from d365setup.dataverse.odata import query
-from d365setup.errors import Unresolvable
+from d365setup.errors import NothingThere
 from d365setup.kinds.nearest import did_you_mean
 from d365setup.model import Note, ResourceId
 from d365setup.survey import Part
@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 # Read in one wave; where there are no work streams, there is no Omnichannel, and that is told.
 NAMES = (
     query("msdyn_liveworkstreams", select=("msdyn_liveworkstreamid", "msdyn_name")),
-    query("queues", select=("queueid", "name"), filter="msdyn_isomnichannelqueue eq true"),
+    query("queues", select=("queueid", "name", "msdyn_isdefaultqueue"), filter="msdyn_isomnichannelqueue eq true"),
     query(
         "systemusers",
         select=("systemuserid", "fullname", "applicationid"),
@@ -41,7 +41,7 @@ class Chosen:
 
 
 def part_of(chosen: Chosen, streams: Sequence[Row], queues: Sequence[Row], bots: Sequence[Row]) -> Part | None:
-    """The part to read, from the rows of `NAMES`; None for everything. Raises Unresolvable for names nobody bears."""
+    """The part to read, from the rows of `NAMES`; None for everything. Raises NothingThere for names nobody bears."""
     if chosen.is_everything:
         return None
     stream_names = [row.get("msdyn_name") or "" for row in streams]
@@ -52,7 +52,7 @@ def part_of(chosen: Chosen, streams: Sequence[Row], queues: Sequence[Row], bots:
     notes += _absent("bot_user", (each for each, ids in found.items() if not ids), names)
     notes += [_note("bot_user", each, _several(ids)) for each, ids in found.items() if len(ids) > 1]
     if notes:
-        raise Unresolvable(notes)
+        raise NothingThere(notes)
     return Part(_once(chosen.workstreams), _once(chosen.queues), _once(each for ids in found.values() for each in ids))
 
 

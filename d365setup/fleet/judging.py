@@ -14,7 +14,7 @@ _LEVELS = ("error", "warning", "info")
 _RANK: dict[Cell, int] = {"failed": 3, "missing": 2, "changed": 2, "waived": 1}
 _UNSHOWN = "wait a few minutes, then verify: it was written, and the service does not show it"
 _CURES = {
-    "changes": "read the plan, then apply",
+    "changes": "see every field with `d365setup plan` on it alone, then apply",
     "drift": "see what differs with plan, then apply; or change the playbook",
     "by hand": "take the steps that the checklist names, then verify",
     "test failed": "mend the rules, the members or the playbook's test",
@@ -56,9 +56,10 @@ def _told(found: Mapping[str, Any], cells: tuple[tuple[str, Cell], ...]) -> tupl
     if failed:
         unshown = _UNSHOWN if failed.get("status") == "not verified" else ""
         return f"{failed.get('id')}: {failed.get('detail')}", str(failed.get("hint", "")) or unshown
-    finding = next(_counting(found), None)
-    if finding is not None:
-        return f"{finding.get('id')}: {finding.get('message')}", str(finding.get("cure", ""))
+    findings = list(_counting(found))
+    if findings:
+        first, more = findings[0], f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        return f"{first.get('id')}: {first.get('message')}{more}", str(first.get("cure", ""))
     things = [thing for thing, cell in cells if cell != "waived"]
     if things:
         return _counted(things, changed=bool(found.get("outcomes"))), ""
@@ -114,8 +115,10 @@ def _thing(change: Mapping[str, Any]) -> str:
 
 
 def _finding(finding: Mapping[str, Any]) -> str:
+    """The row it stands in; what is about an environment as a whole has one row for all, whatever each is called."""
     about = _map(finding, "object")
-    return f"{finding.get('id')} {about.get('kind')}:{about.get('key')}"
+    named = "" if about.get("kind") == "environment" else f":{about.get('key')}"
+    return f"{finding.get('id')} {about.get('kind')}{named}"
 
 
 def _worst(cells: Iterator[tuple[str, Cell]]) -> dict[str, Cell]:

@@ -57,7 +57,8 @@ class Result:
 
 @dataclass(frozen=True)
 class FleetRun:
-    """A command on a fleet. ``declared`` has the things of each environment's playbook, ``stopped`` why it ended early.
+    """A command on a fleet. ``declared`` has the things of each environment's playbook, ``stopped`` why it ended early,
+    ``options`` what a call that goes on says again.
 
     The exit code comes from one table (docs/fleet.md): the first line of it that holds.
     """
@@ -69,6 +70,7 @@ class FleetRun:
     run: str = ""
     stopped: str = ""
     interrupted: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

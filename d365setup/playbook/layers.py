@@ -54,6 +54,9 @@ def _rooted(node: Node, mistakes: Mistakes) -> Fields | None:
 def _is_format(root: Fields, mistakes: Mistakes) -> bool:
     """Whether the file is of a format this version reads; a file that does not say so is read all the same."""
     entry = root.by_name.get("playbook")
+    if "fleet" in root.by_name:
+        mistakes.add(root.by_name["fleet"].key.source, "this is a fleet file, no playbook: `d365setup fleet` takes it")
+        return False
     if entry is None:
         mistakes.add(root.source, f"`playbook: {FORMAT}` is missing: a playbook starts with it")
         return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from d365setup.model import ResourceId
 from d365setup.report.documents import Exported
 
 Show = Callable[[Any], str]
@@ -20,6 +21,7 @@ _KINDS = {
     "routing_rule": "rule",
 }
 _DIM = "2"
+_NAMED = 6  # things named that a playbook does not have
 _MOST = 30  # lines about what stays untouched; JSON and HTML have all of them
 
 
@@ -36,6 +38,9 @@ def export_lines(found: Exported, show: Show, paint: Paint) -> Iterator[str]:
         yield f"  {paint(show(each.id), _DIM)}: {show(each.message)}"
     if len(found.untouched) > _MOST:
         yield f"  and {len(found.untouched) - _MOST} more; --report FILE.json lists them all"
+    if found.not_declared:
+        told = _beside(found.not_declared, show)
+        yield f"not in this playbook: {told}; export --queue, --workstream or --bot writes it"
     if found.variables:
         yield "its variables on this environment, for .env:"
     for name, value in found.variables.items():
@@ -55,6 +60,11 @@ def _things(found: Exported) -> str:
     kinds = [each.id.kind for each in found.things]
     told = [_counted(kinds.count(kind), what) for kind, what in _KINDS.items()]
     return ", ".join(told)
+
+
+def _beside(names: Sequence[ResourceId], show: Show) -> str:
+    told = ", ".join(f"{_KINDS[each.kind]} {show(each.key)}" for each in names[:_NAMED])
+    return f"{told} and {len(names) - _NAMED} more" if len(names) > _NAMED else told
 
 
 def _counted(count: int, what: str) -> str:
@@ -77,6 +87,7 @@ def export_data(found: Exported) -> Data:
             {"kind": e.id.kind, "key": e.id.key, "state": e.state, "message": e.message} for e in found.untouched
         ],
         "not_read": list(found.unread),
+        "not_declared": [{"kind": e.kind, "key": e.key} for e in found.not_declared],
         "variables": dict(found.variables),
         "exit_code": found.exit_code,
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from d365setup.fleet.results import BROKEN, GOOD, LEFT_OUT, Cell, FleetRun, Result
@@ -18,7 +18,8 @@ _COLORS: dict[Cell, str] = {"same": "2", "changed": "33", "missing": "32", "waiv
 _LEGEND = "= same  ~ changed  + missing  w waived  x failed  . not there or not known"
 _ACROSS = 25  # environments side by side
 _MANY = 50  # good environments that are listed one by one
-_FOLDED = 4  # so many side by side that nobody came to are one line
+_FOLDED = 4  # so many that ended alike, with nothing known of them, are told together
+_NAMED = 12  # environments named there
 Numbered = tuple[int, Result]
 
 
@@ -74,38 +75,39 @@ def _environments(fleet: FleetRun, show: Show, paint: Paint) -> Iterator[str]:
     left_out = set(good[_MANY:])
     width = max((len(shortened(show(each.environment), NAME)) for each in fleet.results), default=0)
     for group in _groups([each for each in numbered if each[0] not in left_out]):
-        if len(group) >= _FOLDED:
+        if len(group) > 1:
             yield from _fold(group, show, paint)
             continue
-        for number, each in group:
-            name = f"{number:>4}  {shortened(show(each.environment), NAME):<{width}}"
-            yield f"{name}  {_painted(each, paint)}  {_aside(each, show)}".rstrip()
-            yield from _why(each, show)
+        number, each = group[0]
+        name = f"{number:>4}  {shortened(show(each.environment), NAME):<{width}}"
+        yield f"{name}  {paint(f'{each.state:<11}', _color(each))}  {_aside(each, show)}".rstrip()
+        yield from _why(each, show)
     if left_out:
         yield f"      and {len(left_out)} more that are {fleet.results[good[-1] - 1].state}"
 
 
-def _groups(numbered: Sequence[Numbered]) -> Iterator[list[Numbered]]:
-    """Neighbours that nobody came to, for one reason; each of the others by itself."""
-
-    def alike(each: Numbered) -> object:
-        number, result = each
-        return (result.state, result.wave, result.message) if result.state in LEFT_OUT else number
-
-    return (list(group) for _, group in groupby(numbered, alike))
+def _groups(numbered: Sequence[Numbered]) -> Iterable[list[Numbered]]:
+    """Those of which nothing is known, for one reason, at the place of the first; each of the others by itself."""
+    groups: dict[object, list[Numbered]] = {}
+    for number, each in numbered:
+        why = (each.state, each.wave, each.message, each.cure) if _is_blank(each) else number
+        groups.setdefault(why, []).append((number, each))
+    folded = [group for group in groups.values() if len(group) >= _FOLDED]
+    alone = [[each] for group in groups.values() if len(group) < _FOLDED for each in group]
+    return sorted((*folded, *alone), key=lambda group: group[0][0])
 
 
 def _fold(group: Sequence[Numbered], show: Show, paint: Paint) -> Iterator[str]:
-    (first, one), (last, other) = group[0], group[-1]
-    names = f"{shortened(show(one.environment), NAME)} to {shortened(show(other.environment), NAME)}"
-    painted = _painted(one, paint).rstrip()
-    yield f"{first:>4} to {last}  {names}  {len(group)} {painted}  {_aside(one, show)}".rstrip()
+    one = group[0][1]
+    names = ", ".join(shortened(show(each.environment), NAME) for _, each in group[:_NAMED])
+    more = f" and {len(group) - _NAMED} more; a --report names all of them" if len(group) > _NAMED else ""
+    yield f"      {paint(f'{len(group)} {one.state}', _color(one))}{f'  wave {show(one.wave)}' if one.wave else ''}"
+    yield f"      {names}{more}"
     yield from _why(one, show)
 
 
-def _painted(result: Result, paint: Paint) -> str:
-    color = "31" if result.state in BROKEN else "32" if result.state in GOOD else "33"
-    return paint(f"{result.state:<11}", color)
+def _color(result: Result) -> str:
+    return "31" if result.state in BROKEN else "32" if result.state in GOOD else "33"
 
 
 def _why(result: Result, show: Show) -> Iterator[str]:
@@ -187,6 +189,7 @@ def going_on(fleet: FleetRun) -> tuple[str, str] | None:
     if not fleet.run or (fleet.exit_code in (0, 3, 4) and not fleet.stopped):
         return None
     is_broken = any(each.is_broken and each.state != "stopped" for each in fleet.results)
-    told = "mend what is told above, then" if is_broken else "where all is as it should be,"
+    told = "mend what is told above, then" if is_broken else "look at what was done, then"
     told = "to go on:" if fleet.interrupted and not is_broken else told
-    return told, f"d365setup fleet {fleet.command} {fleet.file} --resume {fleet.run}"
+    call = ("d365setup", "fleet", fleet.command, fleet.file, *fleet.options, "--resume", fleet.run)
+    return told, shlex.join(call)

@@ -43,7 +43,7 @@ def _suite(root: ET.Element, suite: Suite, number: int, stamp: str, show: Show) 
         failures=counts["failure"],
         errors=counts["error"],
         skipped=counts["skipped"],
-        time="0",
+        time=f"{suite.seconds:.1f}",
     )
     properties = ET.SubElement(element, "properties")
     for name, value in (("tool", f"d365setup {__version__}"), *suite.properties):
@@ -56,7 +56,7 @@ def _suite(root: ET.Element, suite: Suite, number: int, stamp: str, show: Show) 
 
 def _case(parent: ET.Element, case: Case, suite: str, show: Show) -> None:
     name = shortened(show(case.name), NAME)
-    element = ET.SubElement(parent, "testcase", name=name, classname=f"d365setup.{suite}", time="0")
+    element = ET.SubElement(parent, "testcase", name=name, classname=f"d365setup.{suite}", time=f"{case.seconds:.1f}")
     if case.result == "passed":
         return
     message = shortened(show(case.told[0]), SENTENCE) if case.told else case.result

@@ -34,6 +34,7 @@ class Case:
     name: str
     result: Result = "passed"
     told: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Suite:
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long its cases took, as far as that is known."""
+        return sum(each.seconds for each in self.cases)
 
 
 def suites(document: Document) -> tuple[Suite, ...]:
@@ -209,11 +215,11 @@ def _fleet(fleet: FleetRun) -> Iterator[Suite]:
 def _ended(result: results.Result) -> Case:
     told = (f"{result.state}: {result.message}", *([f"next: {result.cure}"] if result.cure else []))
     if result.is_broken:
-        return Case("the environment", "error", told)
+        return Case("the environment", "error", told, result.seconds)
     if result.state in results.LEFT_OUT:
         return Case("the environment", "skipped", told)
     is_well = result.exit_code == 0 or result.state in ("changes", "by hand")
-    return Case("the environment", "passed" if is_well else "failure", told)
+    return Case("the environment", "passed" if is_well else "failure", told, result.seconds)
 
 
 def _cell(thing: str, cell: results.Cell, command: results.Command, of: results.Result) -> Case:

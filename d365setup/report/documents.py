@@ -168,6 +168,7 @@ class Exported:
     """A playbook made of an environment, and proved: ``unchanged`` things were in line, and nothing was not.
 
     ``part`` is what was asked for, by kind; empty for everything. ``variables`` have these values there.
+    ``not_declared`` is what an update saw in the environment beside what the playbook says.
     """
 
     environment: Environment
@@ -182,6 +183,7 @@ class Exported:
     untouched: tuple[Untouched, ...] = ()
     unread: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    not_declared: tuple[ResourceId, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -240,6 +240,7 @@ def test_names_that_are_not_there_are_told_all_at_once(here: Site) -> None:
     asked = ("--queue", "Nurse", "--workstream", "Chat", "--bot", "Twin", "--out", "new.yaml")
     found = export(here.emulator, *asked)
     assert found.code == 1
+    assert "what was asked for is not there, and nothing was exported" in found.err
     assert "did you mean 'Nurses'?" in found.err
     assert "no work stream of this name" in found.err
     assert "2 bots bear this name" in found.err
@@ -257,7 +258,7 @@ def test_a_file_is_written_once_and_never_again(here: Site) -> None:
     here.emulator.reset_log()
     again = export(here.emulator, "--out", "new.yaml")
     assert again.code == 5
-    assert "never overwritten" in again.err
+    assert "never overwritten; name another one, or bring a playbook in line with --update" in again.err
     assert here.emulator.requests == []
     assert Path("new.yaml").read_text(encoding="utf-8") == written
 

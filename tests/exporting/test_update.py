@@ -83,6 +83,10 @@ def test_what_is_in_line_stays_as_it_is_byte_for_byte(emulator: Emulator, breaks
     assert Path("it.yaml").read_bytes() == content
 
 
+def made_queue(emulator: Emulator, name: str) -> str:
+    return emulator.add("queue", name=name, msdyn_isomnichannelqueue=True, msdyn_queuetype=192350000)
+
+
 def test_it_follows_its_environment_and_keeps_everything_else(emulator: Emulator) -> None:
     put(emulator, SHIPPED)
     bots = one(emulator, "SELECT queueid FROM queue WHERE name = 'Health bot'")
@@ -116,6 +120,20 @@ def test_it_follows_its_environment_and_keeps_everything_else(emulator: Emulator
     again = update(emulator)
     assert "nothing to update" in again.out
     assert now() == after
+
+
+def test_what_came_and_nothing_leads_to_is_named_and_not_written(emulator: Emulator) -> None:
+    put(emulator, SHIPPED)
+    for name in ("Night desk", "Patient records"):
+        assert made_queue(emulator, name)
+    found = update(emulator)
+    told = next(line for line in found.out.splitlines() if line.startswith("not in this playbook"))
+    assert "queue Night desk" in told
+    assert "queue Patient records" in told
+    assert not any(name in told for name in ("queue Health bot", "work stream Patient chat", "bot Contoso Health Bot"))
+    assert told.endswith("; export --queue, --workstream or --bot writes it")
+    assert "Default messaging queue" not in told  # Omnichannel's own
+    assert "Night desk" not in now()
 
 
 def test_a_bot_that_came_gets_variables_of_its_own(emulator: Emulator) -> None:

@@ -96,7 +96,7 @@ def test_a_failing_canary_stops_and_resume_touches_nothing_twice(fleet: Call, se
     urls = {"first": f'"{canary.url}", group: canary', "second": f'"{cured.url}", group: canary'}
     urls |= {f"other-{n}": f'"{each.url}"' for n, each in enumerate(others)}
     written(urls, "waves: [canary, 50%, rest]")
-    ended = fleet("apply", "fleet.yaml", "--yes", *QUICK, "--format", "json")
+    ended = fleet("apply", "fleet.yaml", "--yes", *QUICK, "--format", "json", "--report", "told.txt")
     states = [each["state"] for each in ended.json["environments"]]
     assert (ended.code, states) == (7, ["verified", "failed", "not started", "not started"])
     assert ended.json["stopped"] == "stopped in wave canary: 1 of 2 broke"
@@ -106,6 +106,7 @@ def test_a_failing_canary_stops_and_resume_touches_nothing_twice(fleet: Call, se
     cured.faults.clear()
     shutil.rmtree("gates")  # where it is kept that nobody may ask again for a minute
     run = ended.json["run"]
+    assert f"`d365setup fleet apply fleet.yaml --yes --resume {run}`" in Path("told.txt").read_text(encoding="utf-8")
     again = fleet("apply", "fleet.yaml", "--yes", *QUICK, "--resume", run, "--format", "json")
     assert (again.code, again.json["counts"]) == (0, {"verified": 4})
     assert [each["earlier"] for each in again.json["environments"]] == [True, False, False, False]
@@ -199,6 +200,7 @@ def test_what_is_wrong_with_the_call_is_told_before_anything_is_sent(
     asked = fleet("apply", "fleet.yaml", "--only", "north")
     assert (asked.code, "add --yes" in asked.err, "wave rest: north" in asked.err) == (5, True, True)
     assert fleet("plan", "none.yaml").code == 2
+    assert "in no time" in fleet("plan", "fleet.yaml", "--timeout", "0s").err
     assert "no such run" in fleet("plan", "fleet.yaml", "--only", "north", "--resume", "x").err
     assert not emulator.requests
 

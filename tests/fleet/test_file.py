@@ -169,14 +169,21 @@ def test_a_mistake_at_the_top_is_not_told_of_each_environment(tmp_path: Path) ->
     ]
 
 
+def test_a_fleet_file_given_as_a_playbook_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(GOOD.replace("freeze:", "thaw:"), encoding="utf-8")
+    ended = CliRunner().invoke(main, ["validate", str(tmp_path / "fleet.yaml")])
+    assert ended.exit_code == 2
+    assert "fleet.yaml:1:1: this is a fleet file, no playbook: `d365setup fleet` takes it" in ended.output
+
+
 def test_a_password_in_an_address_is_not_repeated() -> None:
     found = mistakes(
         "fleet: 1\nenvironments: [{name: north, url: 'https://me:hunter2@n.crm.dynamics.com', playbook: a}]"
     )
-    assert found == [
-        "fleet.yaml:2:36: 'url': '(an address with a user name or password)' cannot be used: "
-        "the address holds a user name or password; leave them out"
-    ]
+    told = (
+        "'url': '(an address with a user name or password)' cannot be used: the address holds a user name or password"
+    )
+    assert found == [f"fleet.yaml:2:35: {told}; leave them out"]
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -6,13 +6,15 @@ import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from d365setup.emulator import Emulator
-from d365setup.fleet.results import FleetRun, Result
+from d365setup.fleet.results import FleetRun, Result, State
 from d365setup.report import render
 from tests.fleet.conftest import Call, written
 
@@ -66,7 +68,74 @@ def test_text_has_a_symbol_for_each_and_says_which() -> None:
     rows = dict(re.findall(r"^((?:queue|R12 queue|hand-off):.*?)  +([=~+wx.])$", shown, re.MULTILINE))
     assert rows == {"queue:A": "+", "queue:B": "~", "R12 queue:C": "w", "hand-off:Bot x": "x"}
     assert "= same  ~ changed  + missing  w waived  x failed" in shown
-    assert "1 thing is the same everywhere else" in shown
+    assert "1 thing is the same in the 2 environments that were looked at" in shown
+
+
+def many(count: int, **given: Any) -> FleetRun:
+    """One that was worked on, then as many alike ones."""
+    others = tuple(Result(f"n{number}", "https://n", **given) for number in range(2, count + 2))
+    results = (Result("n1", "https://n", "verified", 0), *others)
+    return FleetRun("apply", "fleet.yaml", results, (THINGS,) * len(results), "a-run", "the gate behind wave a is shut")
+
+
+def test_many_of_which_nothing_is_known_are_told_together() -> None:
+    run = many(40, state="not started", message="the gate is shut", wave="rest")
+    frozen = tuple(replace(each, state="frozen", message="holidays") for each in run.results[1::2])
+    run = replace(
+        run, results=(run.results[0], *(each for pair in zip(run.results[2::2], frozen, strict=True) for each in pair))
+    )
+    shown = render(run, "text")
+    assert "      20 not started  wave rest\n      n3, n5, n7," in shown
+    assert "      20 frozen  wave rest\n      n2, n4, n6," in shown
+    assert shown.count("n24 and 8 more; a --report names all of them") == shown.count("the gate is shut") == 1
+    assert all(each.environment in render(run, form) for each in run.results for form in ("json", "markdown", "html"))
+    few = render(many(3, state="not started", message="the gate is shut", wave="rest"), "text")
+    assert all(f"  {number}  n{number}  not started" in few for number in (2, 3, 4))
+
+
+def test_alike_ends_with_something_known_are_told_one_by_one() -> None:
+    shown = render(many(5, state="changes", message="1 thing differs", cells=(("queue:A", "changed"),)), "text")
+    assert shown.count("1 thing differs") == 5
+
+
+@pytest.mark.parametrize(
+    ("state", "interrupted", "told"),
+    [
+        ("not started", False, "look at what was done, then `d365setup fleet apply fleet.yaml --resume a-run`"),
+        ("not started", True, "to go on: `d365setup fleet apply"),
+        ("stopped", True, "to go on: `d365setup fleet apply"),
+        ("failed", False, "mend what is told above, then `d365setup fleet apply"),
+    ],
+)
+def test_it_says_how_to_go_on(state: State, interrupted: bool, told: str) -> None:
+    run = replace(many(1, state=state), interrupted=interrupted)
+    assert f"next: {told}" in render(run, "text")
+    for form in ("markdown", "html"):
+        shown = re.sub(r"<[^>]+>|[\\]", "", html.unescape(render(run, form)))
+        assert told.replace("`", "") in shown
+
+
+def test_a_call_that_goes_on_says_again_what_to_do_and_where() -> None:
+    run = replace(many(1, state="failed"), options=("--only=group=a b", "--yes", "--prune"))
+    assert "apply fleet.yaml '--only=group=a b' --yes --prune --resume a-run`" in render(run, "text")
+
+
+def test_suites_say_how_long_an_environment_took() -> None:
+    root = ElementTree.fromstring(render(many(1, state="verified", seconds=2.5), "junit"))  # noqa: S314  # our own text
+    assert [each.get("time") for each in root.iter("testsuite")] == ["0.0", "2.5"]
+    first = [suite[1].get("time") for suite in root.iter("testsuite")]  # behind its properties
+    assert first == ["0.0", "2.5"]
+
+
+def test_nothing_is_the_same_where_nothing_was_looked_at() -> None:
+    result = Result("north", "https://n", "failed", 6, "no connection")
+    run = FleetRun("plan", "fleet.yaml", (result,), (THINGS,), "a-run")
+    assert not [form for form in ("text", "markdown", "html") if "the same" in render(run, form)]
+
+
+def test_the_page_shows_first_who_needs_somebody() -> None:
+    shown = html.unescape(re.sub(r"<[^>]+>", " ", render(RUN, "html")))
+    assert re.findall(r"(north|south|west)\s+(?:failed|drift|in line)", shown) == ["west", "north", "south"]
 
 
 @pytest.mark.parametrize("form", ["markdown", "html"])

@@ -51,7 +51,8 @@ def test_a_gate_that_nobody_can_open_is_opened_by_resume(fleet: Call, serving: C
     first, second = serving(), serving()
     written({"one": f'"{first.url}", group: canary', "two": f'"{second.url}"'}, GATED)
     ended = fleet("apply", "fleet.yaml", "--yes", "--format", "json")
-    assert (ended.code, ended.json["stopped"]) == (5, "the gate behind wave canary is shut")
+    told = "the gate behind wave canary is shut: there is no terminal to ask on, and --resume opens it"
+    assert (ended.code, ended.json["stopped"]) == (5, told)
     assert not second.requests
     seen = len(first.requests)
     assert fleet("apply", "fleet.yaml", "--yes", "--resume", ended.json["run"]).code == 0

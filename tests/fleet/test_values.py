@@ -183,9 +183,12 @@ EXPIRED = [{"level": "warning", "message": "unneeded"}, {"level": "error", "mess
     ("command", "found", "message", "cure"),
     [
         ("audit", {"waivers": EXPIRED}, "it expired", "renew the waiver, or cure what it covers"),
+        ("audit", {"findings": [{"id": "R12", "level": "error", "message": "m", "cure": "mend it"}] * 3},
+         "R12: m (and 2 more)", "mend it"),
         ("verify", {"findings": {"errors": [], "waivers": EXPIRED}}, "it expired", "renew the waiver"),
         ("plan", {"changes": [{"kind": "queue", "key": f"Q{n}"} for n in range(5)]},
-         "5 things differ: queue:Q0, queue:Q1, queue:Q2 and 2 more", "read the plan, then apply"),
+         "5 things differ: queue:Q0, queue:Q1, queue:Q2 and 2 more",
+         "see every field with `d365setup plan` on it alone, then apply"),
         ("apply", {"outcomes": [{"id": "queue:Q", "status": "not verified", "detail": "read back as None"}]},
          "queue:Q: read back as None", "wait a few minutes, then verify"),
     ],
@@ -230,6 +233,18 @@ def test_what_is_no_document_of_ours(text: str) -> None:
 def test_no_document_breaks_the_judge(value: object) -> None:
     inner = value if isinstance(value, dict) else {"changes": value}
     assert judged("verify", "n", "u", {**inner, "exit_code": 1}, 1.0).state == "failed"
+
+
+def test_findings_about_a_whole_environment_share_a_row() -> None:
+    """Each is called otherwise, and a row for each would say of all the others that they are without it."""
+    found = [
+        judged("audit", name, "https://x", {"exit_code": 4, "fail_on": "info", "findings": [
+            {"id": "C08", "level": "info", "object": {"kind": "environment", "key": name}}]}, 1.0)
+        for name in ("north", "south")
+    ]  # fmt: skip
+    assert FleetRun("audit", "f", (*found, Result("west", "u", "clean", 0))).matrix == (
+        ("C08 environment", ("failed", "failed", "same")),
+    )
 
 
 def test_limits_count_removals_of_each_kind() -> None:

@@ -25,8 +25,6 @@ from tests.matrix.plain import Plainly, check_first, check_second, landed_in, ru
 from tests.matrix.relay import Relay
 from tests.test_shipped import FOLDER, SHIPPED
 
-pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time
-
 
 @pytest.mark.parametrize("lost", ["drop-before", "drop-after"])
 @pytest.mark.parametrize("name", SHIPPED)

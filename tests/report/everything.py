@@ -131,6 +131,7 @@ def exported(said: str) -> Exported:
         untouched=tuple(Untouched(own, state, said) for state in states),
         unread=(said,),
         variables={"variable": said},
+        not_declared=(own, ResourceId("bot_user", said)),
     )
 
 

@@ -7,8 +7,9 @@ the Web API that would be a quarter of a million writes.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -131,12 +132,19 @@ def large() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def center(large: Site) -> ContactCenter:
-    large.emulator.reset_log()
-    return large.center()
+def read(large: Site) -> Callable[[], ContactCenter]:
+    """Read everything, once, when a test asks: fixtures are measured, and tracing would double the time."""
+
+    @cache
+    def once() -> ContactCenter:
+        large.emulator.reset_log()
+        return large.center()
+
+    return once
 
 
-def test_everything_is_read_in_so_many_pages(large: Site, center: ContactCenter) -> None:
+def test_everything_is_read_in_so_many_pages(large: Site, read: Callable[[], ContactCenter]) -> None:
+    center = read()
     mappings = STREAMS * RULES
     members = PEOPLE + BOTS
     sent = len(large.emulator.requests)
@@ -153,7 +161,8 @@ def _pages(rows: int) -> int:
     return -(-rows // PAGE)
 
 
-def test_people_are_counted_and_no_more_than_a_page_of_them_is_held(center: ContactCenter) -> None:
+def test_people_are_counted_and_no_more_than_a_page_of_them_is_held(read: Callable[[], ContactCenter]) -> None:
+    center = read()
     everybody = center.queue(row_id(QUEUE, 0))
     assert everybody is not None
     assert (everybody.staff.people, everybody.staff.enabled) == (PEOPLE, PEOPLE * 9 // 10)
@@ -170,7 +179,8 @@ def test_a_part_asks_about_its_own_queues_only(large: Site) -> None:
     assert len(large.emulator.requests) <= 2 * BATCHES + 8
 
 
-def test_its_snapshot_comes_back(center: ContactCenter) -> None:
+def test_its_snapshot_comes_back(read: Callable[[], ContactCenter]) -> None:
+    center = read()
     some = replace(center, workstreams=center.workstreams[:3])
     assert load(dump(some)).center == replace(some, origin="snapshot")
 

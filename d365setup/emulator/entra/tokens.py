@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from .certificates import key_pem, new_key, unpadded, write_private
 
@@ -35,7 +37,7 @@ class Keys:
     def kept_in(cls, path: Path) -> Keys:
         """The pair of a file, made when there is none: tokens then outlive the process that gave them."""
         try:
-            found = serialization.load_pem_private_key(path.read_bytes(), None)
+            found = _parsed(path.read_bytes())
         except FileNotFoundError:
             keys = cls()
             write_private(path, key_pem(keys._private))
@@ -57,6 +59,12 @@ class Keys:
         numbers = self.public.public_numbers()
         shown = {name: unpadded(value.to_bytes((value.bit_length() + 7) // 8)) for name, value in _numbers(numbers)}
         return {"keys": [{"kty": "RSA", "use": "sig", "kid": self.id, "x5t": self.id, **shown, "issuer": issuer}]}
+
+
+@lru_cache(maxsize=8)
+def _parsed(pem: bytes) -> PrivateKeyTypes:
+    """A pair from its file. Checking one takes a thirtieth of a second, and each start of an office asks for two."""
+    return serialization.load_pem_private_key(pem, None)
 
 
 def _numbers(numbers: rsa.RSAPublicNumbers) -> tuple[tuple[str, int], ...]:
