@@ -111,7 +111,7 @@ def _edited(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def test_a_snapshot_of_another_version(audit: Audited, run: Run, tmp_path: Path) -> None:
     audit("--save", "clinic.json")
-    _edited(tmp_path, lambda document: document.update(schema="d365setup/snapshot/2"))
+    _edited(tmp_path, lambda document: document.update(schema="d365setup/snapshot/3"))
     ended = run("audit", "--snapshot", "clinic.json")
     assert ended.code == 2
     assert "d365setup/snapshot/2" in ended.err
