@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sqlite3
 import threading
 import time
@@ -101,6 +102,18 @@ class Ground:
     def close(self) -> None:
         self._data.close()
         self.emulator.close()
+
+    def drain(self) -> None:
+        """Wait until whatever is on the wire is done, of processes that are dead as well.
+
+        Connections are taken in the order they come: when ours has its end, none is waiting before it.
+        """
+        server = self.emulator._server
+        assert server is not None
+        with socket.create_connection(server.server_address[:2], timeout=60) as last:
+            last.shutdown(socket.SHUT_WR)
+            assert last.recv(1) == b""
+        patient(lambda: not server._open)
 
     def put_back(self) -> None:
         """Rows, faults, limits, log and what is held for stale reads."""

@@ -91,6 +91,9 @@ def _warm_up() -> None:
     from click.testing import CliRunner  # noqa: PLC0415
 
     import d365setup.cli.apply  # noqa: PLC0415
+    import d365setup.cli.healthbot_reached  # noqa: PLC0415  # what an apply loads only when it needs it, each time anew
+    import d365setup.cli.healthbot_side  # noqa: PLC0415  # as above
+    import d365setup.proving  # noqa: PLC0415  # as above
     import d365setup.session  # noqa: F401, PLC0415
     from d365setup.cli import main as command  # noqa: PLC0415
 

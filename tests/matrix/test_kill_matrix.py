@@ -92,7 +92,7 @@ class Killer:
 
     def hit(self) -> tuple[str, int]:
         """Where it was in the end: between two requests only when nothing more was sent."""
-        patient(lambda: len(self.ground.emulator.requests) >= self.came)  # what came in is done, whoever has died
+        self.ground.drain()
         if self.moment.kind != "between" or self.came == self.moment.number:
             return self.moment.kind, self.moment.number
         return "after", self.came - 1
@@ -194,6 +194,7 @@ def killed_and_again(
 
 def check_again(start: Start, plain: Plain, ground: Ground, folder: Path, about: str) -> Recording | None:
     """What a killed apply left is whole; the same once more converges, tells of it, and settles its journal."""
+    ground.drain()
     found = ground.traces(plain.changes)
     there = {key for key in found if found[key] == plain.present[key]}
     assert there | {key for key in found if found[key] == plain.absent[key]} == set(found), about
