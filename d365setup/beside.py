@@ -12,7 +12,8 @@ from typing import Protocol
 from d365setup.apply import Settings, failure_of
 from d365setup.dataverse.errors import DataverseError
 from d365setup.journal import Recording
-from d365setup.model import Change, Cost, Errand, LiveState, Note, Outcome, Spec, Status, Traffic
+from d365setup.model import Change, Cost, Errand, LiveState, Note, Spec
+from d365setup.outcome import Outcome, Status, Traffic
 from d365setup.plan import Differ
 
 _FINE = frozenset({Status.VERIFIED, Status.MANUAL})

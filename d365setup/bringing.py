@@ -15,7 +15,8 @@ from d365setup.healthbot.scenario import StoredScenario, read_scenario
 from d365setup.healthbot.side import SWITCHED_OFF, Scenarios, WantedScenario, is_as_expected, portal_in, seen
 from d365setup.healthbot.taking_back import became, taken_back
 from d365setup.journal import Recording
-from d365setup.model import Change, Cost, Errand, Failure, LiveState, Outcome, Status, Traffic, Write
+from d365setup.model import Change, Cost, Errand, LiveState, Write
+from d365setup.outcome import Failure, Outcome, Status, Traffic
 from d365setup.plan import Differ
 
 _STOPPED = "not tried: it was stopped before"

@@ -10,7 +10,8 @@ from d365setup.bringing import HealthBotSide
 from d365setup.healthbot.pushing import PENDING, Compared
 from d365setup.healthbot.side import KIND, version, written
 from d365setup.journal import Runs
-from d365setup.model import Action, Change, Environment, Errand, Note, Plan, ResourceId, Run
+from d365setup.model import Action, Change, Environment, Errand, Note, Plan, ResourceId
+from d365setup.outcome import Run
 from d365setup.session import Progress, Unfinished
 
 COMMAND = "healthbot push"

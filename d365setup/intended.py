@@ -33,23 +33,11 @@ from d365setup.kinds.capacity import AT_LEAST, MAXIMUM
 from d365setup.kinds.routing_rule import RoutingRule
 from d365setup.kinds.rule_sets import CLASSIFICATION, RouteRules, RuleText, rules_of
 from d365setup.kinds.rule_writes import text_with
-from d365setup.model import (
-    NOWHERE,
-    Action,
-    Desired,
-    Environment,
-    Ids,
-    Live,
-    LiveState,
-    Named,
-    ResourceId,
-    Scope,
-    Source,
-    join_key,
-)
+from d365setup.model import NOWHERE, Action, Desired, Environment, Live, LiveState, Named, ResourceId, Source, join_key
 from d365setup.plan import Decision
 from d365setup.playbook import Playbook
 from d365setup.ruleset import RuleSetError
+from d365setup.scope import Ids, Scope
 
 _NOT_READ = (
     Unread(

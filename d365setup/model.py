@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 import unicodedata
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
@@ -19,8 +18,6 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]  # by Query.label
-
-_NAMESPACE = uuid.UUID("5d1f6a1e-3b0c-5c5a-9f0e-d365000e7a01")  # ours, fixed for ever: every row id depends on it
 
 
 class Action(StrEnum):
@@ -322,60 +319,6 @@ class LiveState:
         return _sorted_out(self._facts_sorted_out, fact, self.facts, lambda each: each)
 
 
-@dataclass(frozen=True)
-class Ids:
-    """Answers which row a thing is, whether it exists or is about to."""
-
-    organization_id: str
-    playbook: str
-    live: LiveState
-
-    def made(self, kind: str, identity: str) -> str:
-        """The id a row gets when this playbook creates it: a lower-case GUID that never changes for these names."""
-        return self._named(self.playbook, kind, identity)
-
-    def shared(self, kind: str, identity: str) -> str:
-        """As `made`, for a row that several playbooks write to: the same whoever of them makes it first."""
-        return self._named("", kind, identity)
-
-    def _named(self, playbook: str, kind: str, identity: str) -> str:
-        text = "|".join((self.organization_id.lower(), playbook, kind, identity))
-        return str(uuid.uuid5(_NAMESPACE, unicodedata.normalize("NFC", text)))
-
-    def of(self, kind: str, identity: str) -> str:
-        """The id of the live row, or the one it will get."""
-        found = self.live.find(kind, identity)
-        return found.row_id if found else self.made(kind, identity)
-
-
-@dataclass(frozen=True)
-class Prune:
-    """That what this playbook made and no longer declares is to go.
-
-    ``links`` are the links its journals say it made, each as the address below the service root that a DELETE ends it
-    by: ``queues(…)/queuemembership_association(…)/$ref``, ids in lower case. ``everything`` counts nothing as declared
-    (``destroy``). ``going`` are the removals decided on; None while that is being decided.
-    """
-
-    links: frozenset[str] = frozenset()
-    everything: bool = False
-    going: frozenset[ResourceId] | None = None
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a kind may know when it decides: the playbook (resolved as far as it has come), the live state, the ids.
-
-    ``prune`` is None where nothing is pruned.
-    """
-
-    desired: Desired
-    live: LiveState
-    ids: Ids
-    resolved: Desired = Desired()
-    prune: Prune | None = None
-
-
 Severity = Literal["error", "warning"]
 
 
@@ -501,93 +444,6 @@ class Plan:
     def with_cost(self, cost: Cost) -> Plan:
         """The same plan, priced."""
         return replace(self, cost=cost)
-
-
-class Status(StrEnum):
-    """How a change ended. *Written* and *verified* are different words."""
-
-    VERIFIED = "verified"
-    NOT_VERIFIED = "not verified"  # the write landed, the read-back shows something else
-    FAILED = "failed"
-    NOT_WRITTEN = "not written"  # rolled back with its change set, or never tried
-    MANUAL = "manual step"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What the service said, kept as a value: message, service code, HTTP status, request id; ``hint`` says what next.
-
-    ``exit_code`` is the command's when nothing at all was written: 6 not reachable, 8 throttled, else 1.
-    """
-
-    message: str
-    code: str = ""
-    status: int | None = None
-    request_id: str = ""
-    exit_code: int = 1
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one change ended, and why."""
-
-    change: Change
-    status: Status
-    detail: str = ""
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What went over the wire."""
-
-    requests: int = 0
-    operations: int = 0
-    retries: int = 0
-    waited_seconds: float = 0.0
-
-
-INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT
-
-
-@dataclass(frozen=True)
-class Run:
-    """What an apply did: the plan, how each change ended, what it cost. ``id`` is its journal's name."""
-
-    plan: Plan
-    outcomes: tuple[Outcome, ...] = ()
-    warnings: tuple[Note, ...] = ()
-    traffic: Traffic = Traffic()
-    id: str = ""
-    command: str = "apply"
-    undoes: str = ""  # the run that was taken back
-    interrupted: bool = False
-    after_failure: bool = False  # it takes back what had landed of a run that failed
-
-    @property
-    def landed(self) -> bool:
-        """True when at least one write is in the environment."""
-        return any(each.status in (Status.VERIFIED, Status.NOT_VERIFIED) for each in self.outcomes)
-
-    @property
-    def exit_code(self) -> int:
-        """0 all verified; 7 some landed, some did not; 1 failed or not verified; 3 a manual step; 130 interrupted.
-
-        Taking back a run that failed ends with 1 when all is as it was before.
-        """
-        statuses = {each.status for each in self.outcomes}
-        if self.interrupted:
-            return INTERRUPTED
-        if self.after_failure:
-            return 7 if self.plan.warnings or statuses - {Status.VERIFIED} else 1
-        if statuses & {Status.FAILED, Status.NOT_WRITTEN}:
-            return (
-                7 if self.landed else max((each.failure.exit_code for each in self.outcomes if each.failure), default=1)
-            )
-        if Status.NOT_VERIFIED in statuses:
-            return 1
-        return 3 if Status.MANUAL in statuses else 0
 
 
 _GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")

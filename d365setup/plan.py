@@ -8,22 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from d365setup.errors import Refused, Unresolvable
-from d365setup.model import (
-    Action,
-    Change,
-    Desired,
-    Ids,
-    LiveState,
-    Named,
-    Note,
-    Plan,
-    Prune,
-    ResourceId,
-    Scope,
-    Spec,
-    Write,
-    fold,
-)
+from d365setup.model import Action, Change, Desired, LiveState, Named, Note, Plan, ResourceId, Spec, Write, fold
+from d365setup.scope import Ids, Prune, Scope
 
 MOST_REMOVALS = 10  # more at once need consent that names kind and number
 MOST_SHARE = 30  # percent of a kind, where there are this many:

@@ -13,7 +13,8 @@ from d365setup.dataverse.client import Client
 from d365setup.errors import Refused
 from d365setup.journal import Recording, Runs
 from d365setup.live import read_environment
-from d365setup.model import Cost, Errand, Note, Outcome, Plan, Run, Status, Traffic, Write
+from d365setup.model import Cost, Errand, Note, Plan, Write
+from d365setup.outcome import Outcome, Run, Status, Traffic
 from d365setup.session import Progress, Watch, check_expected, traffic_of
 from d365setup.undo import Undoing, decided, to_read
 

@@ -22,25 +22,11 @@ from d365setup.kinds.bot_user import BotUser
 from d365setup.kinds.usage import OPTIONAL
 from d365setup.kinds.users import Membership, User
 from d365setup.live import ABOUT, read_live, wanted
-from d365setup.model import (
-    INTERRUPTED,
-    Change,
-    Cost,
-    Desired,
-    Environment,
-    Errand,
-    LiveState,
-    Note,
-    Outcome,
-    Plan,
-    Prune,
-    ResourceId,
-    Run,
-    Status,
-    Traffic,
-)
+from d365setup.model import Change, Cost, Desired, Environment, Errand, LiveState, Note, Plan, ResourceId
+from d365setup.outcome import INTERRUPTED, Outcome, Run, Status, Traffic
 from d365setup.plan import Decision, Differ, decide
 from d365setup.playbook import Playbook
+from d365setup.scope import Prune
 
 Watch = Callable[[Outcome], None]
 

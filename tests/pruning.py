@@ -9,8 +9,10 @@ from d365setup.apply import Settings, apply_plan
 from d365setup.dataverse.auth import StaticToken
 from d365setup.dataverse.client import Client
 from d365setup.emulator import Emulator
-from d365setup.model import Change, Note, Outcome, Prune, Status
+from d365setup.model import Change, Note
+from d365setup.outcome import Outcome, Status
 from d365setup.plan import Decision
+from d365setup.scope import Prune
 from d365setup.session import Session
 from tests.engine.driver import APPLICATION, HEAD, KINDS, Applied, applied, playbook
 

@@ -11,9 +11,9 @@ from d365setup.center import AGENT_ROLE, ContactCenter, Queue, RuleSet, Workstre
 from d365setup.emulator import fixtures as names
 from d365setup.intended import merged, of_playbook
 from d365setup.kinds.capacity import AT_LEAST, MAXIMUM
-from d365setup.model import Prune
 from d365setup.plan import decide
 from d365setup.playbook import Playbook, load, load_file
+from d365setup.scope import Prune
 from tests.kinds.site import APPLICATION, BOT_ID, KINDS, SPECS, Site, site
 
 FOLDER = Path(__file__).parent.parent / "playbooks"

@@ -13,25 +13,22 @@ from d365setup.model import (
     Cost,
     Desired,
     Environment,
-    Failure,
     FieldChange,
-    Ids,
     Live,
     LiveState,
     Note,
-    Outcome,
     Place,
     Plan,
     Query,
     ResourceId,
-    Run,
     Source,
     Spec,
-    Status,
     canonical_guid,
     fold,
     join_key,
 )
+from d365setup.outcome import Failure, Outcome, Run, Status
+from d365setup.scope import Ids
 
 ORGANIZATION = "0f0f0f0f-0000-4000-8000-00000000000a"
 ENVIRONMENT = Environment("https://contoso.crm.dynamics.com", ORGANIZATION)

@@ -14,7 +14,8 @@ from d365setup.dataverse.errors import DataverseError
 from d365setup.emulator import Emulator, Fault, Options, Switches
 from d365setup.emulator import fixtures as names
 from d365setup.errors import Refused, Unresolvable
-from d365setup.model import Action, Status
+from d365setup.model import Action
+from d365setup.outcome import Status
 from d365setup.plan import Decision, check_limits
 from tests.engine.driver import APPLICATION, HEAD, KINDS, applied, changes, put_rules
 from tests.engine.driver import decided as decided_without_prune

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from d365setup.emulator import Emulator, Switches, fixtures
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import APPLICATION, BOT_ID, put_rules
 from tests.engine.test_convergence import FOREIGN, PEOPLE, VARIABLES, conditions, names, started
 from tests.pruning import OTHER_APPLICATION, OTHER_BOT_ID, destroyed, going, links_made, made, pruned

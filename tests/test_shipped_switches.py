@@ -23,7 +23,7 @@ from d365setup.dataverse.client import Client
 from d365setup.emulator import Emulator, Limits, Options, Switches, fault_of
 from d365setup.emulator.faults import KINDS as FAULT_KINDS
 from d365setup.kinds import discover, specs
-from d365setup.model import Status
+from d365setup.outcome import Status
 from d365setup.playbook import Playbook, load_file
 from d365setup.session import Session
 from tests.engine.driver import operations

@@ -13,9 +13,10 @@ from d365setup.journal import Recording, Runs
 from d365setup.kinds import Kinds, widened
 from d365setup.kinds.usage import OPTIONAL
 from d365setup.live import ABOUT, state, wanted
-from d365setup.model import LiveState, Note, Prune, Query
+from d365setup.model import LiveState, Note, Query
 from d365setup.plan import Decision, decide
 from d365setup.playbook import Playbook
+from d365setup.scope import Prune
 from d365setup.session import check_expected, priced, with_links
 from d365setup.survey import Kept
 

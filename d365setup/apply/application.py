@@ -24,7 +24,8 @@ from d365setup.dataverse.errors import (
 from d365setup.dataverse.messages import ChangeSetReply
 from d365setup.errors import Refused, Unrecorded
 from d365setup.kinds import Kinds
-from d365setup.model import Change, Failure, Note, Outcome, ResourceId, Stage, Status, Write
+from d365setup.model import Change, Note, ResourceId, Stage, Write
+from d365setup.outcome import Failure, Outcome, Status
 from d365setup.plan import Decision
 
 MOST_RETRIES = 2  # read again, drop what is satisfied, send again: at most twice

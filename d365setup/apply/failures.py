@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from d365setup.dataverse.errors import AuthError, DataverseError, Forbidden, ReadFailed, Throttled, TransportError
-from d365setup.model import Failure
+from d365setup.outcome import Failure
 
 
 def failure_of(error: DataverseError) -> Failure:

@@ -11,8 +11,9 @@ from d365setup.dataverse.client import Client
 from d365setup.dataverse.errors import DataverseError
 from d365setup.kinds import Kinds
 from d365setup.live import merged, path, state
-from d365setup.model import Action, Change, Note, Query, ResourceId, Scope, Write
+from d365setup.model import Action, Change, Note, Query, ResourceId, Write
 from d365setup.plan import writes_of
+from d365setup.scope import Scope
 
 
 class Known:

@@ -24,7 +24,8 @@ from d365setup.errors import Unrecorded
 from d365setup.journal import Recording
 from d365setup.kinds.usage import OPTIONAL, Usage, bot_uses, queue_uses, usage_of, usage_queries, variable_uses
 from d365setup.live import path
-from d365setup.model import Change, Outcome, ResourceId, Row, Status
+from d365setup.model import Change, ResourceId, Row
+from d365setup.outcome import Outcome, Status
 from d365setup.undo import Effect, Now, Step, Undoing, effects, has_landed, traces, verified
 
 _STOPPED = "not tried: the rollback was stopped before"

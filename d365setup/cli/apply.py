@@ -32,7 +32,8 @@ from d365setup.cli.stopping import stoppable
 from d365setup.cli.testing import check_tests, proven, with_skip_tests
 from d365setup.errors import UsageError
 from d365setup.lease import held
-from d365setup.model import Plan, Run
+from d365setup.model import Plan
+from d365setup.outcome import Run
 from d365setup.saved import Saved
 from d365setup.session import Session
 

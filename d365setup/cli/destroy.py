@@ -18,7 +18,8 @@ from d365setup.cli.output import Output
 from d365setup.cli.removing import allowed, check_removals, with_allow_delete
 from d365setup.cli.sealing import with_evidence
 from d365setup.cli.stopping import stoppable
-from d365setup.model import Plan, Run
+from d365setup.model import Plan
+from d365setup.outcome import Run
 
 _HELP = taught(
     "Take away what a playbook made: rows that bear its mark, and links its journals recorded. Shows what goes, what "

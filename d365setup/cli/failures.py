@@ -12,7 +12,7 @@ import click
 from d365setup.apply import failure_of
 from d365setup.dataverse.errors import AuthError, DataverseError, ReadFailed
 from d365setup.errors import D365SetupError, PlaybookError, Stale, TestsFailed, Unresolvable
-from d365setup.model import INTERRUPTED
+from d365setup.outcome import INTERRUPTED
 from d365setup.report import ErrorReport, Problem
 from d365setup.session import Unfinished
 

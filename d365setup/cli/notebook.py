@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from d365setup import report
 from d365setup.dataverse.client import Client
 from d365setup.evidence.records import Input
-from d365setup.model import Environment, Run
+from d365setup.model import Environment
+from d365setup.outcome import Run
 
 Seal = Callable[[report.Document, "report.Mask | None"], None]
 

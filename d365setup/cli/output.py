@@ -18,7 +18,8 @@ from d365setup.cli.failures import explained
 from d365setup.cli.notebook import Notebook, landed
 from d365setup.cli.pipelines import below_root, pipeline, room, summarize
 from d365setup.errors import D365SetupError, UsageError
-from d365setup.model import Outcome, Plan
+from d365setup.model import Plan
+from d365setup.outcome import Outcome
 from d365setup.report import MAX_CHARS
 from d365setup.report.visible import visible
 from d365setup.session import Unfinished

@@ -19,7 +19,7 @@ from d365setup.cli.sealing import with_evidence
 from d365setup.cli.stopping import stoppable
 from d365setup.dataverse.client import Client
 from d365setup.journal import Recording, Runs
-from d365setup.model import Run
+from d365setup.outcome import Run
 from d365setup.rollback import Rollback
 
 if TYPE_CHECKING:

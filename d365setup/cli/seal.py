@@ -18,7 +18,8 @@ from d365setup.dataverse.address import Address
 from d365setup.evidence.chain import sealed
 from d365setup.evidence.files import LARGEST_KEY, Place, read
 from d365setup.evidence.records import Case, Exchanged, Previous, records
-from d365setup.model import Environment, Plan, Run
+from d365setup.model import Environment, Plan
+from d365setup.outcome import Run
 from d365setup.report import Verification
 from d365setup.report.as_json import data
 

@@ -23,7 +23,7 @@ from d365setup.healthbot.portal import Portal
 from d365setup.healthbot.refusals import NoHealthBot, NoSuchBot, NotAllowed, NotTaken, TooLarge, WrongSecret
 from d365setup.healthbot.scenario import StoredScenario, import_body, read_scenario
 from d365setup.healthbot.web import Answer, Manners, Root, Web
-from d365setup.model import Traffic
+from d365setup.outcome import Traffic
 
 BACKDATED = 60  # seconds
 SECRET = "D365_HEALTHBOT_SECRET"  # noqa: S105  # the name of a variable, not a secret

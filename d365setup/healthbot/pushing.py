@@ -12,7 +12,8 @@ from typing import Literal
 
 from d365setup.errors import Unresolvable, UsageError
 from d365setup.healthbot.scenario import StoredScenario, differences
-from d365setup.model import FieldChange, Note, Outcome, ResourceId, Run, Status, fold
+from d365setup.model import FieldChange, Note, ResourceId, fold
+from d365setup.outcome import Outcome, Run, Status
 
 State = Literal["to create", "to overwrite", "unchanged", "verified", "not verified", "not written"]
 PENDING: tuple[State, ...] = ("to create", "to overwrite")

@@ -16,8 +16,9 @@ from urllib.parse import quote
 from d365setup.healthbot.generate import first_step, generate
 from d365setup.healthbot.meaning import changed, said
 from d365setup.healthbot.scenario import StoredScenario, import_body
-from d365setup.model import Action, Change, FieldChange, Live, LiveState, Named, Note, Scope, Spec, Stage, Write
+from d365setup.model import Action, Change, FieldChange, Live, LiveState, Named, Note, Spec, Stage, Write
 from d365setup.playbook import Playbook
+from d365setup.scope import Scope
 
 KIND = "scenario"
 _SCENARIOS = "/scenarios/"

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from d365setup.errors import D365SetupError
-from d365setup.model import Action, Change, Environment, FieldChange, Outcome, Plan, ResourceId, Stage, Write
+from d365setup.model import Action, Change, Environment, FieldChange, Plan, ResourceId, Stage, Write
+from d365setup.outcome import Outcome
 
 VERSION = 1
 END = b'{"event":"ended"'  # how the line begins that ends a journal

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from d365setup.errors import D365SetupError, Unrecorded, UsageError
 from d365setup.journal import entries
 from d365setup.journal.entries import Damaged, Recording
-from d365setup.model import Outcome, Plan, Write
+from d365setup.model import Plan, Write
+from d365setup.outcome import Outcome
 
 if TYPE_CHECKING:
     from filelock import FileLock

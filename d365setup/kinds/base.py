@@ -21,11 +21,11 @@ from d365setup.model import (
     ResourceId,
     Row,
     Rows,
-    Scope,
     Spec,
     Stage,
     Write,
 )
+from d365setup.scope import Scope
 
 S = TypeVar("S", bound=Spec)
 

@@ -26,12 +26,12 @@ from d365setup.model import (
     Query,
     Row,
     Rows,
-    Scope,
     Spec,
     Stage,
     Write,
     hidden,
 )
+from d365setup.scope import Scope
 
 AGENT_ROLE = "Omnichannel agent"
 

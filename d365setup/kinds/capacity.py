@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from d365setup.kinds import users
 from d365setup.kinds.queue import Queue
 from d365setup.kinds.queue_member import QueueMember
-from d365setup.model import Desired, Live, Mistake, Note, Scope, join_key
+from d365setup.model import Desired, Live, Mistake, Note, join_key
+from d365setup.scope import Scope
 
 if TYPE_CHECKING:
     from d365setup.kinds.bot_user import BotUser

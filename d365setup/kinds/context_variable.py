@@ -25,13 +25,13 @@ from d365setup.model import (
     Query,
     Row,
     Rows,
-    Scope,
     Spec,
     Stage,
     Write,
     hidden,
     join_key,
 )
+from d365setup.scope import Scope
 
 # The platform's own names, and those a Copilot Studio bot brings along (routing facts, section 4.3).
 RESERVED = frozenset(

@@ -15,8 +15,9 @@ from d365setup.kinds import users
 from d365setup.kinds.rule_sets import RouteRules
 from d365setup.kinds.rule_writes import leaving, rule_id, text_with
 from d365setup.kinds.usage import bot_uses, known_usage, queue_uses, senders
-from d365setup.model import Live, ResourceId, Scope, join_key
+from d365setup.model import Live, ResourceId, join_key
 from d365setup.ruleset import RuleSetError
+from d365setup.scope import Scope
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ from d365setup.model import (
     Query,
     Row,
     Rows,
-    Scope,
     Spec,
     Stage,
     Write,
     hidden,
 )
+from d365setup.scope import Scope
 
 
 @dataclass(frozen=True)

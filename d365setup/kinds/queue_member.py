@@ -23,7 +23,6 @@ from d365setup.model import (
     Reference,
     ResourceId,
     Rows,
-    Scope,
     Source,
     Spec,
     Stage,
@@ -31,6 +30,7 @@ from d365setup.model import (
     hidden,
     join_key,
 )
+from d365setup.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)

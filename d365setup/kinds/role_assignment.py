@@ -22,7 +22,6 @@ from d365setup.model import (
     Query,
     ResourceId,
     Rows,
-    Scope,
     Source,
     Spec,
     Stage,
@@ -30,6 +29,7 @@ from d365setup.model import (
     hidden,
     join_key,
 )
+from d365setup.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,13 +40,13 @@ from d365setup.model import (
     Reference,
     ResourceId,
     Rows,
-    Scope,
     Spec,
     Stage,
     Write,
     hidden,
     join_key,
 )
+from d365setup.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from d365setup.kinds.context_variable import ContextVariable
 from d365setup.kinds.rule_sets import OutputContract, RouteRules
 from d365setup.kinds.rule_writes import leaving, text_with
 from d365setup.kinds.workstream import Contract
-from d365setup.model import Scope, join_key
+from d365setup.model import join_key
+from d365setup.scope import Scope
 
 if TYPE_CHECKING:
     from d365setup.kinds.routing_rule import RoutingRule

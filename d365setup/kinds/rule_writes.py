@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from d365setup import ruleset
 from d365setup.kinds.rule_sets import ROUTE_TO_QUEUE, OutputContract, RouteRules
-from d365setup.model import Prune, ResourceId, Scope, Stage, Write, join_key
+from d365setup.model import ResourceId, Stage, Write, join_key
+from d365setup.scope import Prune, Scope
 
 if TYPE_CHECKING:
     from d365setup.kinds.routing_rule import RoutingRule

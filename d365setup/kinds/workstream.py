@@ -26,7 +26,6 @@ from d365setup.model import (
     ResourceId,
     Row,
     Rows,
-    Scope,
     Spec,
     Stage,
     Write,
@@ -34,6 +33,7 @@ from d365setup.model import (
     join_key,
 )
 from d365setup.ruleset import RuleSetError, read_contract
+from d365setup.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from d365setup.audit.findings import Audit
 from d365setup.fleet.results import FleetRun
 from d365setup.healthbot.handwork import Checklist
-from d365setup.model import Plan, Run
+from d365setup.model import Plan
+from d365setup.outcome import Run
 from d365setup.report.diagram.wording import counted
 from d365setup.report.documents import Document, Simulated, Verification
 from d365setup.report.html.auditing import audit_view

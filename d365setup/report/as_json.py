@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from d365setup.model import Change, Note, Outcome, Plan, Run, Source
+from d365setup.model import Change, Note, Plan, Source
+from d365setup.outcome import Outcome, Run
 from d365setup.report.as_tests import proof_data
 from d365setup.report.documents import (
     UNRESOLVED,

@@ -8,7 +8,8 @@ from typing import Any
 from d365setup.audit.findings import Audit
 from d365setup.doctor import Diagnosis
 from d365setup.fleet.results import FleetRun
-from d365setup.model import Plan, Run
+from d365setup.model import Plan
+from d365setup.outcome import Run
 from d365setup.report.as_audit import number
 from d365setup.report.as_text import text
 from d365setup.report.comment.auditing import audit_sheet

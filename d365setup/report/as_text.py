@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from d365setup.model import Action, Change, Environment, FieldChange, Note, Outcome, Plan, Run, Source, Status
+from d365setup.model import Action, Change, Environment, FieldChange, Note, Plan, Source
+from d365setup.outcome import Outcome, Run, Status
 from d365setup.report.as_json import plain, warnings
 from d365setup.report.as_tests import proof_lines
 from d365setup.report.documents import (

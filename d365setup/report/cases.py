@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from d365setup.audit.findings import LEVELS, Audit, Finding, Unchecked
 from d365setup.fleet import results
 from d365setup.fleet.results import FleetRun
-from d365setup.model import Action, Change, Note, Outcome, Plan, Run, Source, Status
+from d365setup.model import Action, Change, Note, Plan, Source
+from d365setup.outcome import Outcome, Run, Status
 from d365setup.proof import Proof, TestResult
 from d365setup.report.as_audit import title
 from d365setup.report.as_json import warnings

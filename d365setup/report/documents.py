@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from d365setup.journal import Recording
-from d365setup.model import NOWHERE, Environment, Plan, ResourceId, Run, Severity, Source
+from d365setup.model import NOWHERE, Environment, Plan, ResourceId, Severity, Source
+from d365setup.outcome import Run
 from d365setup.proof import Proof
 
 if TYPE_CHECKING:  # what few commands end with is loaded by those

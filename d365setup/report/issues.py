@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from d365setup.audit.findings import Audit, Finding, Level, Waived
 from d365setup.center import ContactCenter
 from d365setup.fleet.results import GOOD, FleetRun, Result
-from d365setup.model import NOWHERE, Change, Note, Outcome, Plan, Run, Source, Status
+from d365setup.model import NOWHERE, Change, Note, Plan, Source
+from d365setup.outcome import Outcome, Run, Status
 from d365setup.proof import Proof
 from d365setup.report.as_audit import title
 from d365setup.report.as_json import warnings

@@ -20,7 +20,7 @@ from d365setup.cli.failures import explained
 from d365setup.dataverse.client import Client
 from d365setup.dataverse.errors import NotFound, ReadFailed
 from d365setup.emulator import Emulator, Fault, Options, Switches
-from d365setup.model import Outcome, Status
+from d365setup.outcome import Outcome, Status
 from d365setup.plan import Decision
 from tests.cli.conftest import TOKEN, VALUES, Run
 from tests.cli.process import start

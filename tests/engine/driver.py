@@ -13,7 +13,8 @@ from d365setup.dataverse.client import Client
 from d365setup.emulator import Emulator, Request
 from d365setup.kinds import discover, specs
 from d365setup.live import ABOUT, read_live, wanted
-from d365setup.model import Change, Note, Outcome, Status
+from d365setup.model import Change, Note
+from d365setup.outcome import Outcome, Status
 from d365setup.plan import Decision, decide
 from d365setup.playbook import Playbook, load
 

@@ -8,7 +8,7 @@ import pytest
 
 from d365setup.emulator import Emulator, Fault, Switches
 from d365setup.errors import Unresolvable
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import APPLICATION, HAND_OFF, HEAD, applied, applied_after, changes, converged, decided, rounds
 
 WORK_STREAM = "SELECT msdyn_liveworkstreamid FROM msdyn_liveworkstream WHERE msdyn_name = 'Patient chat'"

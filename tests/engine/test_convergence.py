@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from d365setup.emulator import Emulator, Options, Switches
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import APPLICATION, BOT_ID, applied, put_rules
 
 pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time

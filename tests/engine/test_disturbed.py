@@ -15,7 +15,7 @@ from d365setup.dataverse.auth import StaticToken
 from d365setup.dataverse.client import Client
 from d365setup.dataverse.errors import DataverseError
 from d365setup.emulator import Emulator, Limits, Options, fault_of
-from d365setup.model import Outcome, Status
+from d365setup.outcome import Outcome, Status
 from tests.engine.driver import HAND_OFF, KINDS, Applied, applied, decided
 from tests.engine.rows import rows
 

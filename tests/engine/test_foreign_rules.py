@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from d365setup.emulator import Emulator, Switches
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import HAND_OFF, applied, put_rules
 
 THIRTY = (Path(__file__).parent.parent / "ruleset" / "samples" / "thirty-rules.xml").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from d365setup.emulator import Emulator, Fault
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import applied, decided, operations, rounds
 
 pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time

@@ -8,7 +8,7 @@ import pytest
 
 from d365setup.dataverse.errors import DataverseError
 from d365setup.emulator import Emulator
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import HAND_OFF, applied, converged
 
 LACKING = "prvAppendToBusinessUnit"

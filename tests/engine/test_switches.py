@@ -16,7 +16,7 @@ from contextlib import closing
 import pytest
 
 from d365setup.emulator import Emulator, Options, Switches, fault_of
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import HAND_OFF, Applied, applied
 
 pytestmark = pytest.mark.no_cover  # other tests measure what this repeats; tracing would double the time

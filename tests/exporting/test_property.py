@@ -21,7 +21,8 @@ from d365setup.kinds.queue import Queue
 from d365setup.kinds.queue_member import QueueMember
 from d365setup.kinds.role_assignment import RoleAssignment
 from d365setup.kinds.routing_rule import RoutingRule
-from d365setup.model import Spec, Status
+from d365setup.model import Spec
+from d365setup.outcome import Status
 from d365setup.playbook import Playbook
 from tests.engine.driver import applied, decided
 from tests.engine.test_convergence import answers, hands, playbooks, started

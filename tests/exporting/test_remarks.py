@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.driver import applied, decided
 from tests.exporting.driver import export
 from tests.survey import rule_text

@@ -22,7 +22,8 @@ from d365setup.healthbot.scenario import StoredScenario
 from d365setup.healthbot.side import wanted
 from d365setup.journal import Runs
 from d365setup.kinds import discover, specs
-from d365setup.model import Errand, Run, Status, Write
+from d365setup.model import Errand, Write
+from d365setup.outcome import Run, Status
 from d365setup.playbook import load_file
 from d365setup.session import Session, Unfinished
 from tests.test_shipped import FOLDER

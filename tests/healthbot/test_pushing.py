@@ -14,7 +14,8 @@ from d365setup.errors import Unresolvable, UsageError
 from d365setup.healthbot import ScenarioError, StoredScenario, folder, read_scenario, same
 from d365setup.healthbot.portal import EXAMPLE
 from d365setup.healthbot.pushing import INACTIVE, State, became, compare, pushed
-from d365setup.model import Action, Change, Environment, Failure, Outcome, Plan, ResourceId, Run, Status
+from d365setup.model import Action, Change, Environment, Plan, ResourceId
+from d365setup.outcome import Failure, Outcome, Run, Status
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON: st.SearchStrategy[Any] = st.recursive(

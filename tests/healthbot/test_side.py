@@ -35,16 +35,14 @@ from d365setup.model import (
     Environment,
     Errand,
     FieldChange,
-    Ids,
     LiveState,
     Named,
     Note,
-    Prune,
     ResourceId,
-    Scope,
     Stage,
 )
 from d365setup.playbook import Playbook, load
+from d365setup.scope import Ids, Prune, Scope
 
 PORTAL = "https://eastus.healthbot.microsoft.com/account/contoso-bot-ab12cd3"
 TEXT = """\

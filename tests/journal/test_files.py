@@ -15,7 +15,8 @@ import pytest
 
 from d365setup.errors import Unrecorded
 from d365setup.journal import Damaged, Journal, Recording, Runs, TooNew, UnknownRun
-from d365setup.model import Action, Change, Environment, Outcome, Plan, ResourceId, Stage, Status, Write
+from d365setup.model import Action, Change, Environment, Plan, ResourceId, Stage, Write
+from d365setup.outcome import Outcome, Status
 
 NURSES = ResourceId("queue", "Nurses")
 CHANGE = Change(Action.CREATE, NURSES, None)

@@ -14,7 +14,8 @@ from d365setup.emulator import Emulator, Options, Switches
 from d365setup.emulator import fixtures as names
 from d365setup.errors import Unresolvable
 from d365setup.live import read_live
-from d365setup.model import Change, Desired, LiveState, Note, Outcome, Plan, Status
+from d365setup.model import Change, Desired, LiveState, Note, Plan
+from d365setup.outcome import Outcome, Status
 from d365setup.plan import Decision, decide
 from d365setup.playbook import load
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from d365setup.emulator import fixtures as names
-from d365setup.model import Status
+from d365setup.outcome import Status
 
 from .handoff import PLAYBOOK
 from .site import APPLICATION, BOT, BOT_ID, Site, site

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from d365setup.emulator import fixtures as names
-from d365setup.model import Action, FieldChange, Status
+from d365setup.model import Action, FieldChange
+from d365setup.outcome import Status
 
 from .handoff import PLAYBOOK
 from .site import APPLICATION, BOT_ID, Site

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from d365setup import kinds
 from d365setup.kinds.base import Kind, TableKind
-from d365setup.model import Action, Change, Desired, Environment, Ids, Live, LiveState, Note, Scope, Spec
+from d365setup.model import Action, Change, Desired, Environment, Live, LiveState, Note, Spec
+from d365setup.scope import Ids, Scope
 
 from .made_up.presence import Presence, Presences
 from .site import KINDS

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from d365setup.emulator import fixtures as names
-from d365setup.model import Action, FieldChange, Status
+from d365setup.model import Action, FieldChange
+from d365setup.outcome import Status
 
 from .site import APPLICATION, BOT, BOT_ID, OTHER_APPLICATION, Site
 

@@ -8,7 +8,9 @@ import pytest
 
 from d365setup.emulator import Fault
 from d365setup.emulator import fixtures as names
-from d365setup.model import Action, Change, Desired, Environment, FieldChange, Ids, LiveState, Scope, Status
+from d365setup.model import Action, Change, Desired, Environment, FieldChange, LiveState
+from d365setup.outcome import Status
+from d365setup.scope import Ids, Scope
 
 from .rules import DECLARED, IDS, KEY, equals, order_of, rule, rule_set, text_of
 from .site import KINDS, Site, desired, site

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from d365setup.journal import Runs
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.matrix.ground import Ground, applied
 from tests.matrix.plain import Plain, Plainly, statuses_of
 

@@ -22,7 +22,8 @@ from d365setup.dataverse.client import Client
 from d365setup.emulator import Emulator, Limits, Options, Request
 from d365setup.journal import Recording, Runs
 from d365setup.kinds import discover, specs
-from d365setup.model import Change, Run
+from d365setup.model import Change
+from d365setup.outcome import Run
 from d365setup.playbook import Playbook, load_file
 from d365setup.session import Session
 from tests.test_shipped import FOLDER

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from d365setup.emulator import Fault, Request
 from d365setup.journal import Recording
-from d365setup.model import Change, Run, Status
+from d365setup.model import Change
+from d365setup.outcome import Run, Status
 from tests.engine.driver import operations
 from tests.matrix.ground import Applied, Fragment, Ground, Rows
 

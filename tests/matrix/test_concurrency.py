@@ -24,7 +24,7 @@ from d365setup.apply.application import MOST_MERGES
 from d365setup.dataverse.messages import ChangeSet, Request
 from d365setup.emulator import Fault
 from d365setup.journal import Recording, Runs
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.cli import process
 from tests.engine.driver import applied_after, operations, put_rules
 from tests.engine.test_foreign_rules import RULE, THIRTY

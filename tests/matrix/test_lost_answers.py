@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from d365setup.cli import main
 from d365setup.emulator import Fault
 from d365setup.journal import Runs
-from d365setup.model import Status
+from d365setup.outcome import Status
 from d365setup.session import Unfinished
 from tests.engine.driver import operations
 from tests.matrix.ground import ARRIVING, VALUES, Ground, applied, new_client, patient

@@ -15,20 +15,8 @@ from d365setup.fleet.results import FleetRun, Result
 from d365setup.healthbot.handwork import Checklist, Task
 from d365setup.healthbot.pushing import Push, Pushed
 from d365setup.journal import Recording
-from d365setup.model import (
-    Action,
-    Change,
-    Environment,
-    Failure,
-    FieldChange,
-    Note,
-    Outcome,
-    Plan,
-    ResourceId,
-    Run,
-    Source,
-    Status,
-)
+from d365setup.model import Action, Change, Environment, FieldChange, Note, Plan, ResourceId, Source
+from d365setup.outcome import Failure, Outcome, Run, Status
 from d365setup.proof import Proof, TestResult, Unmet
 from d365setup.report import (
     Checked,

@@ -5,24 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from d365setup.model import (
-    Action,
-    Change,
-    Cost,
-    Environment,
-    Failure,
-    FieldChange,
-    Note,
-    Outcome,
-    Place,
-    Plan,
-    ResourceId,
-    Run,
-    Source,
-    Spec,
-    Status,
-    Traffic,
-)
+from d365setup.model import Action, Change, Cost, Environment, FieldChange, Note, Place, Plan, ResourceId, Source, Spec
+from d365setup.outcome import Failure, Outcome, Run, Status, Traffic
 from d365setup.report import Checked, Document, ErrorReport, Problem, Validation, Verification
 from tests.report.audits import AUDITS
 

@@ -12,7 +12,8 @@ from d365setup.dataverse.auth import StaticToken
 from d365setup.dataverse.client import Client
 from d365setup.emulator import Emulator
 from d365setup.journal import Runs
-from d365setup.model import Plan, Run
+from d365setup.model import Plan
+from d365setup.outcome import Run
 from d365setup.rollback import Rollback
 from d365setup.session import Session
 from d365setup.undo import Undoing

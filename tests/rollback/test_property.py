@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from d365setup.emulator import Switches
-from d365setup.model import Status
+from d365setup.outcome import Status
 from tests.engine.test_convergence import answers, hands, playbooks, started
 from tests.rollback.driver import Place, differences, placed, tables
 

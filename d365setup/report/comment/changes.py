@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from d365setup.model import Action, Change, Environment, FieldChange, Note, Outcome, Plan, Run, Status
+from d365setup.model import Action, Change, Environment, FieldChange, Note, Plan
+from d365setup.outcome import Outcome, Run, Status
 from d365setup.report.as_audit import number
 from d365setup.report.as_json import plain, warnings
 from d365setup.report.comment.auditing import ready_sections

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from d365setup.model import Action, Change, Failure, FieldChange, Note, Outcome, Plan, Run, Status
+from d365setup.model import Action, Change, FieldChange, Note, Plan
+from d365setup.outcome import Failure, Outcome, Run, Status
 from d365setup.report.as_json import plain, warnings
 from d365setup.report.diagram.wording import counted
 from d365setup.report.documents import UNRESOLVED, Verification
