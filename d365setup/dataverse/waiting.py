@@ -26,6 +26,7 @@ T = TypeVar("T")
 LONGEST_BACKOFF = 60.0  # seconds, where the service names no time
 TOLD = "the service asked to wait (429)"
 SHORTEST_TOLD = 1.0  # seconds: with less, asking again is a try like any other
+_ROUNDED = 0.01  # seconds: what we wrote ourselves comes back rounded up to milliseconds
 OTHERS_TOLD = "the service asked another process of the same user to wait (429)"
 
 
@@ -100,7 +101,7 @@ class Gate:
         others = float("-inf") if self._shared is None else self._shared.opens()
         with self._lock:
             moment = max(self._opens, others)
-            reason = TOLD if self._opens >= others else OTHERS_TOLD
+            reason = TOLD if self._opens + _ROUNDED >= others else OTHERS_TOLD
         return Opening(moment, max(0.0, moment - self._clock()), reason)
 
 

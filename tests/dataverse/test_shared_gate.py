@@ -36,7 +36,7 @@ from d365setup.dataverse.shared_gate import (
     identity,
     seconds_left,
 )
-from d365setup.dataverse.waiting import OTHERS_TOLD, TOLD
+from d365setup.dataverse.waiting import OTHERS_TOLD, TOLD, Gate
 
 from .service import MULTIPART, ORIGIN, THROTTLED, Answer, Asked, Clock, client, joined, loopback, part
 
@@ -597,3 +597,19 @@ def test_without_a_usable_folder_only_this_process_waits(tmp_path):
     assert clock.slept == [30.0]
     assert told == [TOLD]
     assert len(notes) == 2
+
+
+@pytest.mark.parametrize(("later", "reason"), [(0.0, TOLD), (0.001, TOLD), (0.5, OTHERS_TOLD)])
+def test_what_we_wrote_ourselves_is_not_another_process(later: float, reason: str) -> None:
+    """A moment comes back from the file rounded up, and a thread of ours may read it before we note that it is ours."""
+
+    class Written:
+        def opens(self) -> float:
+            return 7.0 + later
+
+        def hold(self, until: float) -> None:
+            assert until == 7.0
+
+    gate = Gate(lambda: 0.0, Written())
+    gate.hold(7.0)
+    assert gate.opens().reason == reason
