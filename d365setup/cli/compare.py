@@ -9,7 +9,7 @@ import click
 
 from d365setup.center import ContactCenter
 from d365setup.cli.environment import reached
-from d365setup.cli.options import Target, gathered, seconds, taught, with_plain_output
+from d365setup.cli.options import Target, ca_bundle, gathered, max_wait, taught, with_plain_output
 from d365setup.cli.output import Output
 from d365setup.cli.surveyed import bots_in, people_in
 from d365setup.comparing import compare
@@ -26,21 +26,11 @@ _HELP = taught(
     "d365setup compare before.json after.json --format json",
     exits="0 no difference was seen, 3 there are differences.",
 )
-_FILE = click.Path(path_type=Path)
 _with_reach = gathered(
     Target,
     "target",
-    click.option(
-        "--ca-bundle", type=_FILE, metavar="FILE", help="Certificates to trust beside the usual. [env: D365_CA_BUNDLE]"
-    ),
-    click.option(
-        "--max-wait",
-        type=seconds,
-        default="300",
-        show_default=True,
-        metavar="SECONDS",
-        help="How long one request may wait in all when the service is busy.",
-    ),
+    ca_bundle,
+    max_wait,
     click.option("--device-code", is_flag=True, help="Sign in as a person, with a code. [env: D365_DEVICE_CODE]"),
 )
 

@@ -15,7 +15,7 @@ import click
 from d365setup.cli.environment import Surroundings
 from d365setup.cli.fleet_playbooks import playbooks
 from d365setup.cli.fleet_rolling import THREADS, Means, Prepared, Sides, rolled_out
-from d365setup.cli.options import age, gathered, seconds
+from d365setup.cli.options import age, ca_bundle, gathered, max_wait, seconds, state_dir
 from d365setup.cli.output import Output
 from d365setup.errors import Refused, UsageError
 from d365setup.fleet.choosing import Batch, chosen, frozen, waves
@@ -85,26 +85,9 @@ with_wide = gathered(
         help="How long one environment may take, as 90s, 15m or 2h; then it is ended.",
     ),
     click.option("--resume", metavar="RUN", help="Go on with a run: what it finished is left alone."),
-    click.option(
-        "--state-dir",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="What lasts between runs. [env: D365_STATE_DIR; default: .d365setup]",
-    ),
-    click.option(
-        "--max-wait",
-        type=seconds,
-        default="300",
-        show_default=True,
-        metavar="SECONDS",
-        help="How long one request may wait in all when the service is busy.",
-    ),
-    click.option(
-        "--ca-bundle",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Certificates to trust, where a proxy signs with its own. [env: D365_CA_BUNDLE]",
-    ),
+    state_dir,
+    max_wait,
+    ca_bundle,
 )
 
 
@@ -187,12 +170,12 @@ def _ask(ready: Prepared, todo: Sequence[Batch], output: Output) -> None:
 def order_of(command: Command, ready: Prepared, wide: Wide, output: Output, options: Sequence[str]) -> Order:
     """What each environment's process is told."""
     redact = ("--redact",) if output.settings.redact else ()
-    state_dir = Surroundings.here().state_dir(wide.state_dir) / "fleet"
+    folder = Surroundings.here().state_dir(wide.state_dir) / "fleet"
     return Order(
         command,
         tuple(options),
         (*wide.reach, *redact),
-        str(state_dir.absolute()),
+        str(folder.absolute()),
         wide.timeout,
         ready.fleet.limits,
         ready.fleet.references,
