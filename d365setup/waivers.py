@@ -24,9 +24,9 @@ from d365setup.errors import PlaybookError, UsageError, WaiversError
 from d365setup.model import NOWHERE, Source, hidden
 from d365setup.pages import codes, nearest, written
 from d365setup.playbook.mistakes import Mistakes, shown
-from d365setup.playbook.nodes import Fields, Node, Scalar
+from d365setup.playbook.nodes import Fields, Node
 from d365setup.playbook.reading import MAX_BYTES, Manner, read
-from d365setup.playbook.sections import items_of
+from d365setup.playbook.sections import is_format, items_of
 from d365setup.playbook.shapes import shape
 from d365setup.playbook.wording import tell_empty, unknown
 
@@ -179,7 +179,7 @@ def json_schema() -> dict[str, Any]:
 def _items(root: Node, mistakes: Mistakes) -> Iterator[Waiver]:
     if not isinstance(root, Fields):
         mistakes.add(root.source, f"this file is no map: {START}")
-    elif _is_format(root, mistakes):
+    elif is_format(root, "waivers", FORMAT, START, mistakes):
         _check_keys(root, mistakes)
         known: dict[tuple[str, str], Waiver] = {}
         for node in items_of(root, "items", "waiver", mistakes):
@@ -203,17 +203,6 @@ def _tell_twin(found: Waiver, first: Waiver, mistakes: Mistakes) -> None:
     if first is not found:
         told = f"{found.finding} is waived twice for {shown(found.object)} (first on line {first.source.line})"
         mistakes.add(found.source, told)
-
-
-def _is_format(root: Fields, mistakes: Mistakes) -> bool:
-    node = root.get("waivers")
-    if node is None:
-        mistakes.add(root.source, f"`waivers: {FORMAT}` is missing: {START}")
-        return False
-    if not isinstance(node, Scalar) or node.value is True or node.value != FORMAT:
-        mistakes.add(node.source, f"this is no format of waivers: this version reads `waivers: {FORMAT}`")
-        return False
-    return True
 
 
 def _waived(found: Finding, held: list[Waiver]) -> Finding:

@@ -74,8 +74,11 @@ MISTAKES = [
     ("", "1:1: the file is empty: a file of waivers starts with `waivers: 1`"),
     ("- a\n", "1:1: this file is no map: a file of waivers starts with `waivers: 1`"),
     ("items: []\n", "1:1: `waivers: 1` is missing: a file of waivers starts with `waivers: 1`"),
-    ("waivers: 2\nitems: []\n", "1:10: this is no format of waivers: this version reads `waivers: 1`"),
-    ("waivers: true\nitems: []\n", "1:10: this is no format of waivers"),
+    (
+        "waivers: 2\nitems: []\n",
+        "1:10: this is no format that this version reads: a file of waivers starts with `waivers: 1`",
+    ),
+    ("waivers: true\nitems: []\n", "1:10: this is no format that this version reads"),
     ("waivers: 1\n", "1:1: 'items' is missing"),
     ("waivers: 1\nitem: []\nitems: []\n", "2:1: a file of waivers has no key 'item'; did you mean 'items'?"),
     ("waivers: 1\nitems: {}\n", "2:8: 'items' must be a list"),

@@ -22,7 +22,7 @@ from d365setup.fleet.secrecy import is_named_secret, is_opaque, is_secret
 from d365setup.playbook.mistakes import Mistakes, shown
 from d365setup.playbook.nodes import Entry, Fields, Items, Node, Scalar, values
 from d365setup.playbook.reading import MAX_BYTES, Manner, read
-from d365setup.playbook.sections import items_of
+from d365setup.playbook.sections import is_format, items_of
 from d365setup.playbook.shapes import shape
 from d365setup.playbook.wording import tell_empty, unknown
 
@@ -87,7 +87,7 @@ def _fleet(root: Node, file: str, kinds: Collection[str], mistakes: Mistakes) ->
     if not isinstance(root, Fields):
         mistakes.add(root.source, f"this file is no map: {START}")
         return None
-    if not _is_format(root, mistakes):
+    if not is_format(root, "fleet", FORMAT, START, mistakes):
         return None
     _check_keys(root, mistakes)
     _refuse_secrets(root, mistakes)
@@ -202,14 +202,3 @@ def _check_keys(root: Fields, mistakes: Mistakes) -> None:
             mistakes.add(entry.key.source, unknown(entry.name, _KEYS, "a fleet file"))
     for source, message in tell_empty(root):
         mistakes.add(source, message)
-
-
-def _is_format(root: Fields, mistakes: Mistakes) -> bool:
-    node = root.get("fleet")
-    if node is None:
-        mistakes.add(root.source, f"`fleet: {FORMAT}` is missing: {START}")
-        return False
-    if not isinstance(node, Scalar) or node.value is True or node.value != FORMAT:
-        mistakes.add(node.source, f"this is no format of fleet files: this version reads `fleet: {FORMAT}`")
-        return False
-    return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from d365setup.model import Desired, Source, Spec
 from d365setup.playbook.mistakes import Mistakes
-from d365setup.playbook.nodes import Fields, Items, Node, Step, follow
+from d365setup.playbook.nodes import Fields, Items, Node, Scalar, Step, follow
 from d365setup.playbook.shapes import shape
 from d365setup.playbook.wording import label
 
@@ -57,6 +57,18 @@ def build(root: Fields, specs: Specs, mistakes: Mistakes) -> Built:
 def words(kind: str) -> str:
     """A kind's name as people say it."""
     return kind.replace("_", " ")
+
+
+def is_format(root: Fields, key: str, version: int, start: str, mistakes: Mistakes) -> bool:
+    """Whether a file that is no playbook says ``key: version``; ``start`` is how such a file starts, for messages."""
+    node = root.get(key)
+    if node is None:
+        mistakes.add(root.source, f"`{key}: {version}` is missing: {start}")
+    elif not isinstance(node, Scalar) or node.value is True or node.value != version:
+        mistakes.add(node.source, f"this is no format that this version reads: {start}")
+    else:
+        return True
+    return False
 
 
 def items_of(outer: Fields, name: str, what: str, mistakes: Mistakes) -> Iterator[Fields]:

@@ -96,7 +96,7 @@ def test_the_schema_takes_what_the_reader_takes() -> None:
     [
         ("", "fleet.yaml:1:1: the file is empty: a fleet file starts with `fleet: 1`"),
         ("- a", "fleet.yaml:1:1: this file is no map: a fleet file starts with `fleet: 1`"),
-        ("fleet: 2", "fleet.yaml:1:8: this is no format of fleet files: this version reads `fleet: 1`"),
+        ("fleet: 2", "fleet.yaml:1:8: this is no format that this version reads: a fleet file starts with `fleet: 1`"),
         ("fleet: 1", "environments_from: a CSV file"),
         ("fleet: 1\nenvironments: []", "there are no environments: list one at least"),
         (
